@@ -1,0 +1,86 @@
+"""What an admin decided, as frozen values: rules, where they post, messages and settings.
+
+`core.rules_file` builds these from YAML text, whole or not at all; `core.routing` walks them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
+from zoneinfo import ZoneInfo
+
+from bridge.core.bookings import Person
+from bridge.core.conditions import Condition
+from bridge.core.templates import Message
+
+
+Style = Literal["card", "post"]
+DEFAULT_MESSAGE: Final = "default"
+HOST: Final = "@host"
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """Where a rule posts, and how.
+
+    `to` holds destinations as `core.destinations` spells them: "#name", "C…"/"G…"/"D…", "@host",
+    "@mail@example.com", "U…"/"W…", "webhook:NAME". `mention` is "none", "host", "here", "channel", an e-mail, "U…" or "S…".
+    `broadcast` holds short event names.
+    """
+
+    to: tuple[str, ...]
+    message: str | None = None
+    mention: str = "none"
+    style: Style = "card"
+    broadcast: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule: when `when` holds it posts; with `stop` the walk ends there. `line` counts from 1."""
+
+    name: str
+    when: Condition
+    posts: tuple[Post, ...] = ()
+    stop: bool = False
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How bookings of one type look; None and "" leave it to the default."""
+
+    message: str | None = None
+    emoji: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """Which personal data messages may hold."""
+
+    email: bool = True
+    phone: bool = False
+    answers: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSettings:
+    """The file's `settings`: zone for text Slack cannot localise, where trouble is reported, privacy."""
+
+    timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
+    alerts_to: str | None = None
+    show: Show = field(default_factory=Show)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """A whole rules file. `hash` is the first 12 hex digits of the text's SHA-256."""
+
+    rules: tuple[Rule, ...] = ()
+    otherwise: tuple[Post, ...] = ()
+    settings: RuleSettings = field(default_factory=RuleSettings)
+    people: tuple[Person, ...] = ()
+    types: Mapping[str, Look] = field(default_factory=dict)
+    messages: Mapping[str, Message] = field(default_factory=dict)
+    hash: str = ""

@@ -1,0 +1,50 @@
+"""Signing and verifying webhooks: `X-Copera-Signature: sha256=<hex>`, HMAC-SHA256 of the raw body.
+
+The header's form is Copera's, from its guide on booking webhooks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+_HEADER: Final = re.compile(r"sha256=([0-9a-f]{64})")
+
+
+class Secret(str):
+    """Text that must not be printed: its `repr` is <secret>."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "<secret>"
+
+
+class Rejected(Exception):
+    """The signature does not prove who sent the body; the message is the reason, for the log."""
+
+
+def sign(body: bytes, secret: str) -> str:
+    """The value of the signature header for this body."""
+    return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+def verify(headers: Sequence[str], body: bytes, *, secrets: Iterable[str]) -> None:
+    """Return when one of the secrets signed this body, else raise Rejected.
+
+    `headers` are all values of the signature header. Every secret is tried, whichever fits, and
+    compared in constant time, so that the answer's time tells nothing.
+    """
+    if not headers:
+        raise Rejected("the header X-Copera-Signature is missing")
+    if len(headers) > 1:
+        raise Rejected("the header X-Copera-Signature came more than once")
+    given = _HEADER.fullmatch(headers[0])
+    if not given:
+        raise Rejected("the header X-Copera-Signature is not sha256= and 64 lower-case hex digits")
+    matches = [hmac.compare_digest(sign(body, secret), headers[0]) for secret in secrets]
+    if not any(matches):
+        raise Rejected("no secret of COPERA_WEBHOOK_SECRETS signed this body")
