@@ -1,0 +1,196 @@
+"""Engines, transactions and migrations, for a SQLite file and for PostgreSQL.
+
+Knows no table. SQLite has one writer in the process and several readers (WAL); PostgreSQL has a pool.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import IO, Any, Final
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, event, make_url, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+_BUSY_SECONDS: Final = 3
+_MIGRATION_LOCK: Final = 0x626F6F6B  # any number that is ours alone among PostgreSQL's advisory locks
+_BUGS: Final = (IntegrityError, ProgrammingError, DataError)
+
+
+class Unavailable(Exception):
+    """The database cannot be used now; the message says why, without addresses or values."""
+
+
+class Database:
+    """An open, migrated database. Make one with `open_database`."""
+
+    def __init__(self, writer: AsyncEngine, reader: AsyncEngine, lock: IO[str] | None) -> None:
+        self._writer = writer
+        self._reader = reader
+        self._turn: asyncio.Lock | None = asyncio.Lock() if self.is_sqlite else None
+        self._lock = lock
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self._writer.dialect.name == "sqlite"
+
+    @property
+    def dialect(self) -> str:
+        """ "sqlite" or "postgresql"."""
+        return self._writer.dialect.name
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether no other service can be working on this database."""
+        return self._lock is not None
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """One transaction that may change things; committed, on disk, when left. Raises Unavailable."""
+        if self._turn is None:
+            async with _translated(), self._writer.begin() as connection:
+                yield connection
+            return
+        async with self._turn, _translated(), self._writer.begin() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """One transaction that only reads, of one consistent state. Raises Unavailable."""
+        async with _translated(), self._reader.begin() as connection:
+            yield connection
+
+    async def close(self) -> None:
+        await self._writer.dispose()
+        if self._reader is not self._writer:
+            await self._reader.dispose()
+        if self._lock is not None:
+            self._lock.close()
+
+    async def raw_connection(self) -> Any:
+        """A connection of the driver's own outside the pool, for LISTEN on PostgreSQL."""
+        connection = await self._writer.raw_connection()
+        connection.detach()
+        return connection.driver_connection
+
+
+async def open_database(url: str, *, exclusive: bool = False, migrate: bool = True) -> Database:
+    """Open the database at a URL of the settings' form and bring its tables up to date.
+
+    `exclusive` makes sure that no other service uses the same SQLite file. Raises Unavailable.
+    """
+    target = _driver_url(url)
+    lock = _lock_file(target) if exclusive and target.get_backend_name() == "sqlite" else None
+    writer, reader = _engines(target)
+    database = Database(writer, reader, lock)
+    try:
+        if migrate:
+            async with _translated():
+                await _migrate(writer)
+    except BaseException:
+        await database.close()
+        raise
+    return database
+
+
+def _driver_url(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise Unavailable("BRIDGE_DATABASE_URL is not a database address") from None
+    drivers = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
+    driver = drivers.get(parsed.get_backend_name())
+    if driver is None:
+        raise Unavailable("BRIDGE_DATABASE_URL: expected sqlite:///FILE or postgresql://…")
+    return parsed.set(drivername=driver)
+
+
+def _lock_file(url: URL) -> IO[str]:
+    path = Path(f"{url.database}.lock")
+    try:
+        held = path.open("w")
+    except OSError as problem:
+        raise Unavailable(f"cannot write {path}: {problem.strerror}") from None
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        held.close()
+        message = f"another booking-bridge is using {url.database}; several at once need PostgreSQL"
+        raise Unavailable(message) from None
+    return held
+
+
+def _engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
+    if url.get_backend_name() != "sqlite":
+        arguments = {"timeout": _BUSY_SECONDS, "command_timeout": 30}
+        engine = create_async_engine(
+            url, pool_size=10, max_overflow=5, pool_timeout=_BUSY_SECONDS, connect_args=arguments
+        )
+        return engine, engine
+    writer = create_async_engine(url, pool_size=1, max_overflow=0)
+    reader = create_async_engine(url, pool_size=4, max_overflow=0)
+    for engine, begin in ((writer, "BEGIN IMMEDIATE"), (reader, "BEGIN")):
+        _prepare_sqlite(engine, begin)
+    return writer, reader
+
+
+def _prepare_sqlite(engine: AsyncEngine, begin: str) -> None:
+    def connected(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # the driver must not begin transactions by itself
+        cursor = connection.cursor()
+        for pragma in (
+            f"busy_timeout = {_BUSY_SECONDS * 1000}",
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "foreign_keys = ON",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    def began(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    event.listen(engine.sync_engine, "connect", connected)
+    event.listen(engine.sync_engine, "begin", began)
+
+
+@asynccontextmanager
+async def _translated() -> AsyncIterator[None]:
+    """Troubles of the database become Unavailable; our own mistakes stay what they are."""
+    try:
+        yield
+    except _BUGS:
+        raise
+    except DBAPIError as problem:
+        raise Unavailable(_reason(problem.orig)) from problem
+    except (sqlite3.Error, PoolTimeout, OSError, TimeoutError) as problem:
+        raise Unavailable(_reason(problem)) from problem
+
+
+def _reason(problem: BaseException | None) -> str:
+    said = str(problem).splitlines()[0] if problem and str(problem) else type(problem).__name__
+    return said.removeprefix("<class '").split("'>: ")[-1][:200]
+
+
+async def _migrate(engine: AsyncEngine) -> None:
+    """Run the migrations; on PostgreSQL under an advisory lock, since replicas start together."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+
+    def upgrade(connection: Connection) -> None:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+    async with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            await connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
+        await connection.run_sync(upgrade)
