@@ -14,15 +14,6 @@ from typing import Final
 _HEADER: Final = re.compile(r"sha256=([0-9a-f]{64})")
 
 
-class Secret(str):
-    """Text that must not be printed: its `repr` is <secret>."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "<secret>"
-
-
 class Rejected(Exception):
     """The signature does not prove who sent the body; the message is the reason, for the log."""
 
