@@ -4,12 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from aiohttp import web
 
 MAX_BODY = 4 * 1024**2
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request. `args` holds no token; `outcome` is "ok", an error code, or the fault's name.
+
+    `channel` and `ts` are those of the answer, when it carried any, also if the caller never got it.
+    """
+
+    method: str
+    at: float
+    args: Mapping[str, Any]
+    outcome: str
+    channel: str | None = None
+    ts: str | None = None
 
 
 class LocalServer:

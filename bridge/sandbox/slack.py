@@ -17,9 +17,10 @@ from aiohttp import web
 
 from bridge.sandbox import server, slack_control
 from bridge.sandbox.faults import Fault, Match
+from bridge.sandbox.server import Call
 from bridge.sandbox.slack_door import Door
 from bridge.sandbox.slack_limits import Limits
-from bridge.sandbox.slack_records import Call, Content, Limited, Message
+from bridge.sandbox.slack_records import Content, Limited, Message
 from bridge.sandbox.slack_workspace import Channel, User, Workspace
 
 TOKEN = "xoxb-sandbox"  # noqa: S105 - opens nothing but this stand-in

@@ -19,10 +19,11 @@ from aiohttp import web
 
 from bridge.sandbox import slack_chat, slack_conversations
 from bridge.sandbox.faults import Args, Fault, Faults, Latency, RateLimit, Refuse, spoil
+from bridge.sandbox.server import Call
 from bridge.sandbox.slack_chat import Body
 from bridge.sandbox.slack_hooks import STATUSES, Hooks
 from bridge.sandbox.slack_limits import Limits, Meter
-from bridge.sandbox.slack_records import Call, Limited
+from bridge.sandbox.slack_records import Limited
 from bridge.sandbox.slack_workspace import SlackError, Workspace
 
 METHODS = {**slack_chat.METHODS, **slack_conversations.METHODS}

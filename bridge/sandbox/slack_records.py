@@ -1,4 +1,4 @@
-"""What a test or the demo sees of the Slack stand-in: frozen records of messages, calls and limits."""
+"""What a test or the demo sees of the Slack stand-in: frozen records of messages and limits."""
 
 from __future__ import annotations
 
@@ -69,21 +69,6 @@ class Message:
     def is_reply(self) -> bool:
         """Whether it stands in another message's thread."""
         return self.thread_ts is not None
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One request. `args` holds no token; `outcome` is "ok", an error code, or the fault's name.
-
-    `channel` and `ts` are those of the answer, when it carried any, also if the caller never got it.
-    """
-
-    method: str
-    at: float
-    args: Mapping[str, Any]
-    outcome: str
-    channel: str | None = None
-    ts: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
