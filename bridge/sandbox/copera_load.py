@@ -69,7 +69,9 @@ def load(calendar: Calendar, count: int, *, around: datetime, seed: int = 1, day
         furnish(calendar)
     draw = random.Random(seed)  # noqa: S311 - plausible data, not secrets
     types = list(calendar.types.values())
-    return [calendar.put(_booking(calendar, draw, types, around, days, n)).uid for n in range(count)]
+    first = len(calendar.bookings)
+    numbers = range(first, first + count)
+    return [calendar.put(_booking(calendar, draw, types, around, days, n)).uid for n in numbers]
 
 
 def _booking(
