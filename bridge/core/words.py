@@ -1,0 +1,94 @@
+"""Times, durations, zones, lists and states in plain British English, without a locale."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta, tzinfo
+from functools import cache, lru_cache
+from typing import Final
+from zoneinfo import ZoneInfo, available_timezones
+
+from bridge.core.bookings import CANCELLED, COMPLETED, CONFIRMED, DECLINED, PENDING
+
+_DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_MONTHS: Final = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+_STATUSES: Final[Mapping[str, str]] = {
+    PENDING: "Awaiting confirmation",
+    CONFIRMED: "Confirmed",
+    DECLINED: "Declined",
+    CANCELLED: "Cancelled",
+    COMPLETED: "Completed",
+}
+DAY: Final = timedelta(days=1)
+TO: Final = "\N{EN DASH}"
+
+
+@cache
+def _zone_names() -> Mapping[str, str]:
+    return {name.casefold(): name for name in available_timezones()}
+
+
+@lru_cache(maxsize=1024)
+def zone(name: str) -> ZoneInfo | None:
+    """The time zone of this IANA name in any case, None when the tz database has none.
+
+    Only names of the database are looked up, so somebody's text can never choose a file.
+    """
+    known = _zone_names().get(name.casefold())
+    return ZoneInfo(known) if known else None
+
+
+def zone_name(place: tzinfo) -> str:
+    """The IANA name: "America/Sao_Paulo"."""
+    return getattr(place, "key", None) or str(place)
+
+
+def day(moment: datetime) -> str:
+    """ "Wednesday 8 July 2026"."""
+    return f"{_DAYS[moment.weekday()]} {moment.day} {_MONTHS[moment.month - 1]} {moment.year}"
+
+
+def clock(moment: datetime) -> str:
+    """ "09:05"."""
+    return f"{moment.hour:02}:{moment.minute:02}"
+
+
+def span(start: datetime, end: datetime | None, place: tzinfo) -> str:
+    """ "Wednesday 8 July 2026, 12:00-12:30" (with an en dash), in this zone and without its name."""
+    first = start.astimezone(place)
+    said = f"{day(first)}, {clock(first)}"
+    if end is None or end <= start:
+        return said
+    last = end.astimezone(place)
+    if first.date() == last.date():
+        return f"{said}{TO}{clock(last)}"
+    return f"{said} {TO} {day(last)}, {clock(last)}"
+
+
+def moment(value: datetime, place: tzinfo) -> str:
+    """ "Wednesday 8 July 2026, 12:00 (America/Sao_Paulo)"."""
+    return f"{span(value, None, place)} ({zone_name(place)})"
+
+
+def duration(minutes: int | None) -> str:
+    """ "30 min", "1 h 30 min", "2 days"; "" when not known or none."""
+    if not minutes or minutes < 0:
+        return ""
+    days, rest = divmod(minutes, 1440)
+    hours, rest = divmod(rest, 60)
+    parts = ((days, " day" if days == 1 else " days"), (hours, " h"), (rest, " min"))
+    return " ".join(f"{number}{unit}" for number, unit in parts if number)
+
+
+def listing(items: Sequence[str], most: int = 12) -> str:
+    """ "Ana", "Ana and Bob", "Ana, Bob and 3 more"."""
+    shown = [*items[:most], f"{len(items) - most} more"] if len(items) > most else list(items)
+    return " and ".join(filter(None, [", ".join(shown[:-1]), *shown[-1:]]))
+
+
+def status(value: str) -> str:
+    """A status in words; one that is not known is shown as text, "" stays ""."""
+    return _STATUSES.get(value) or value.replace("_", " ").strip().capitalize()
