@@ -5,12 +5,12 @@ from __future__ import annotations
 from bridge.core import scenes
 from bridge.core.bookings import Booking
 from bridge.core.changes import changes
-from bridge.core.colours import BAD, colour
 from bridge.core.composing import Line, Parts
 from bridge.core.escaping import break_emoji, inline
 from bridge.core.markup import NOTHING, Markup, join, link, mail, ours, period, struck, typed, when
 from bridge.core.rules import Rules, Show
 from bridge.core.scenes import Scene
+from bridge.core.tints import BAD, tint
 
 
 def default_parts(scene: Scene, rules: Rules) -> Parts:
@@ -33,7 +33,7 @@ def default_parts(scene: Scene, rules: Rules) -> Parts:
         answers=answers(scene.booking, show),
         links=page(scene),
         notes=remarks(scene),
-        colour=bar(scene),
+        colour=colour(scene),
         event_id=scene.event.id,
     )
 
@@ -43,10 +43,10 @@ def emoji(scene: Scene, rules: Rules) -> str:
     return " ".join(filter(None, [scenes.headline(scene).emoji, scenes.look(scene, rules).emoji]))
 
 
-def bar(scene: Scene) -> str:
+def colour(scene: Scene) -> str:
     """The colour of the bar: the booking type's; red when the booking is over; "" for none."""
-    tint = colour(scene.type.color) if scene.type else ""
-    return BAD if tint and scenes.over(scene) else tint
+    bar = tint(scene.type.color) if scene.type else ""
+    return BAD if bar and scenes.over(scene) else bar
 
 
 def page(scene: Scene) -> tuple[Markup, ...]:
