@@ -9,7 +9,7 @@ import asyncio
 import fcntl
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -23,6 +23,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 _BUSY_SECONDS: Final = 3
 _MIGRATION_LOCK: Final = 0x626F6F6B  # any number that is ours alone among PostgreSQL's advisory locks
+_CHANNEL: Final = "booking_bridge"
+_NOTIFY: Final = text(f"SELECT pg_notify('{_CHANNEL}', :topic)")
+_RECONNECT_SECONDS: Final = 2
 _BUGS: Final = (IntegrityError, ProgrammingError, DataError)
 
 
@@ -38,6 +41,7 @@ class Database:
         self._reader = reader
         self._turn: asyncio.Lock | None = asyncio.Lock() if self.is_sqlite else None
         self._lock = lock
+        self._bells: dict[str, asyncio.Event] = {}
 
     @property
     def is_sqlite(self) -> bool:
@@ -76,11 +80,47 @@ class Database:
         if self._lock is not None:
             self._lock.close()
 
-    async def raw_connection(self) -> Any:
-        """A connection of the driver's own outside the pool, for LISTEN on PostgreSQL."""
-        connection = await self._writer.raw_connection()
-        connection.detach()
-        return connection.driver_connection
+    def ring(self, topic: str) -> None:
+        """Wake whoever waits for this topic in this process."""
+        self._bell(topic).set()
+
+    async def announce(self, connection: AsyncConnection, topic: str) -> None:
+        """Wake whoever waits for this topic in other processes, when the transaction commits."""
+        if not self.is_sqlite:
+            await connection.execute(_NOTIFY, {"topic": topic})
+
+    async def wait(self, topic: str, seconds: float) -> None:
+        """Return when the topic rings, at the latest after so many seconds."""
+        bell = self._bell(topic)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(bell.wait(), seconds)
+        bell.clear()
+
+    async def listen(self) -> None:
+        """Ring here what other processes announce, for ever; waits out lost connections (PostgreSQL)."""
+        while not self.is_sqlite:
+            with suppress(Unavailable):
+                await self._listen_once()
+            for bell in self._bells.values():
+                bell.set()  # something may have been missed
+            await asyncio.sleep(_RECONNECT_SECONDS)
+
+    async def _listen_once(self) -> None:
+        closed = asyncio.Event()
+        async with _translated():
+            connection = await self._writer.raw_connection()
+            connection.detach()
+            driver: Any = connection.driver_connection
+            driver.add_termination_listener(lambda _: closed.set())
+            await driver.add_listener(_CHANNEL, lambda *heard: self.ring(heard[3]))
+        try:
+            await closed.wait()
+        finally:
+            with suppress(Exception):
+                await driver.close(timeout=1)
+
+    def _bell(self, topic: str) -> asyncio.Event:
+        return self._bells.setdefault(topic, asyncio.Event())
 
 
 async def open_database(url: str, *, exclusive: bool = False, migrate: bool = True) -> Database:

@@ -6,7 +6,7 @@ is not known is None. `core.reading` makes these values from Copera's JSON and i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -196,8 +196,15 @@ class Directory:
             )
         self._people: Mapping[str, Person] = found
 
-    def __iter__(self) -> Iterable[Person]:
+    def __iter__(self) -> Iterator[Person]:
         return iter(self._people.values())
+
+    def with_slack(self, found: Mapping[str, str]) -> Directory:
+        """The same people, with these Slack ids (by host id) where none was known."""
+        people = [*self._people.values(), *(Person(each) for each in found if each not in self._people)]
+        return Directory(
+            Person(one.id, one.name, one.email, one.slack or found.get(one.id, "")) for one in people
+        )
 
     def person(self, host_id: str) -> Person:
         """The person with this id; somebody unknown is a person with nothing but the id."""

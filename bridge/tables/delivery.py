@@ -57,8 +57,11 @@ booking_states = Table(
     Column("booking_id", String(200), primary_key=True),
     Column("position", String(60), nullable=False),  # of the event that made this state
     Column("event_id", String(64), nullable=False),
-    Column("seen_at", Moment, nullable=False),
+    Column("name", String(100), nullable=False),  # that event's name and time
+    Column("at", Moment, nullable=False),
+    Column("source", String(20), nullable=False),
     Column("state", Text),  # the booking, JSON; erased after the retention
+    Column("previous", Text),  # the booking before that event, JSON; erased likewise
 )
 
 deliveries = Table(
@@ -80,6 +83,7 @@ deliveries = Table(
     Column("state", String(10), nullable=False),  # waiting, sending, sent, skipped, dead
     Column("next_at", Moment, nullable=False),
     Column("owner", String(40), nullable=False, default=""),  # who is sending it, until when
+    Column("claimed_at", Moment),
     Column("lease_until", Moment),
     Column("attempts", Integer, nullable=False, default=0),
     Column("failing_since", Moment),

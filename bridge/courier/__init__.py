@@ -1,0 +1,1 @@
+"""Deliveries to Slack: claim, send, settle."""

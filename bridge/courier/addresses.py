@@ -1,0 +1,175 @@
+"""From a destination of the rules to an address that Slack takes, and from people to their Slack ids.
+
+Slack is asked by e-mail, and its answers are kept: somebody found for a day, nobody for an hour.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from bridge.core.bookings import Directory
+from bridge.core.retry import Outcome, Verdict
+from bridge.slack import CallError, Slack
+from bridge.store.people import SlackNames
+
+log = structlog.get_logger()
+
+_FOUND: Final = timedelta(days=1)
+_MISSED: Final = timedelta(hours=1)
+_FAILED: Final = timedelta(minutes=1)
+_MOST_KEPT: Final = 10_000
+_PATIENCE: Final = 2.0
+
+
+class Unreachable(Exception):
+    """There is no address for a destination now; `outcome` says why."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+        super().__init__(outcome.error)
+
+
+class Addresses:
+    """Resolves destinations and people through the directory, the store and Slack."""
+
+    def __init__(self, slack: Slack, names: SlackNames, clock: Callable[[], datetime]) -> None:
+        self._slack = slack
+        self._names = names
+        self._clock = clock
+        self._users: dict[str, tuple[str, datetime]] = {}  # e-mail: Slack id, good until
+        self._channels: dict[str, tuple[str, datetime]] = {}
+
+    async def address(self, destination: str, directory: Directory) -> str:
+        """What to give Slack as the channel. Raises Unreachable."""
+        if destination.startswith("host:"):
+            return await self._person_address(destination.removeprefix("host:"), directory)
+        if destination.startswith("@"):
+            return await self._user(destination.removeprefix("@"))
+        if destination.startswith("#"):
+            known = await self._known_channel(destination)
+            return known or destination
+        return destination
+
+    async def mentions(self, emails: Iterable[str]) -> dict[str, str]:
+        """Slack ids by e-mail as far as they can be had within two seconds; never fails."""
+        found: dict[str, str] = {}
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                for email in emails:
+                    try:
+                        found[email] = await self._user(email)
+                    except Unreachable:
+                        continue
+        except TimeoutError:
+            log.warning("slack.lookup_slow", seconds=_PATIENCE)
+        return found
+
+    async def with_slack(self, directory: Directory, host_ids: Iterable[str]) -> Directory:
+        """The directory with the Slack ids of these hosts, as far as they can be had quickly."""
+        people = [directory.person(host_id) for host_id in host_ids]
+        missing = {person.id: person.email for person in people if person.email and not person.slack}
+        if not missing or not self._slack.has_token:
+            return directory
+        found = await self.mentions(missing.values())
+        return directory.with_slack({host: found[email] for host, email in missing.items() if email in found})
+
+    async def conversation(self, destination: str, address: str) -> str:
+        """The conversation's id, which reading its history needs. Raises Unreachable."""
+        if address[:1] in {"C", "G", "D"}:
+            return address
+        known = await self._known_channel(destination)
+        if known:
+            return known
+        try:
+            channel = await self._find_conversation(address)
+        except CallError as problem:
+            raise Unreachable(_patient(problem.outcome)) from None
+        if not channel:
+            raise Unreachable(Outcome(Verdict.DESTINATION, "channel_not_found"))
+        await self._keep_channel(destination, channel)
+        return channel
+
+    async def _find_conversation(self, address: str) -> str:
+        if address[:1] in {"U", "W"}:
+            return await self._slack.direct_channel(address)
+        try:
+            channels = await self._slack.channels()
+        except CallError as problem:
+            if problem.outcome.error != "missing_scope":
+                raise
+            channels = await self._slack.channels(private=False)
+        name = address.removeprefix("#")
+        return next((one.id for one in channels if one.name == name and not one.is_archived), "")
+
+    async def _person_address(self, host_id: str, directory: Directory) -> str:
+        person = directory.person(host_id)
+        if person.slack:
+            return person.slack
+        if not person.email:
+            detail = f"no e-mail known for host {host_id}"
+            raise Unreachable(Outcome(Verdict.DESTINATION, "no_slack_user", detail=detail))
+        return await self._user(person.email)
+
+    async def _user(self, email: str) -> str:
+        """The Slack id for an e-mail. Raises Unreachable."""
+        key = email.strip().lower()
+        kept = self._users.get(key)
+        if kept is None or kept[1] <= self._clock():
+            kept = await self._ask(key)
+            if len(self._users) >= _MOST_KEPT:
+                self._users.clear()
+            self._users[key] = kept
+        if not kept[0]:
+            raise Unreachable(
+                Outcome(Verdict.DESTINATION, "no_slack_user", detail="Slack knows nobody by it")
+            )
+        return kept[0]
+
+    async def _ask(self, email: str) -> tuple[str, datetime]:
+        now = self._clock()
+        stored = await self._names.user(email)
+        if stored and now < stored[1] + (_FOUND if stored[0] else _MISSED):
+            return stored[0], stored[1] + (_FOUND if stored[0] else _MISSED)
+        if not self._slack.has_token:
+            raise Unreachable(Outcome(Verdict.DESTINATION, "no_slack_token"))
+        try:
+            slack = await self._slack.user_by_email(email)
+        except CallError as problem:
+            if stored and stored[0]:
+                return stored[0], now + _FAILED  # what was known is better than nothing
+            raise Unreachable(_patient(problem.outcome)) from None
+        await self._names.remember_user(email, slack, now)
+        return slack, now + (_FOUND if slack else _MISSED)
+
+    async def _known_channel(self, destination: str) -> str:
+        """The id found for a private channel or a person before, "" when none is fresh."""
+        now = self._clock()
+        kept = self._channels.get(destination)
+        if kept is None or kept[1] <= now:
+            stored = await self._names.channel(destination)
+            fresh = stored is not None and now < stored[1] + _FOUND
+            kept = (stored[0], stored[1] + _FOUND) if stored and fresh else ("", now + _FAILED)
+            if len(self._channels) >= _MOST_KEPT:
+                self._channels.clear()
+            self._channels[destination] = kept
+        return kept[0]
+
+    async def _keep_channel(self, destination: str, channel: str) -> None:
+        now = self._clock()
+        await self._names.remember_channel(destination, channel, now)
+        self._channels[destination] = (channel, now + _FOUND)
+
+
+def _patient(outcome: Outcome) -> Outcome:
+    """A look-up's failure is not a delivery's: it neither stops sending nor says that all must wait."""
+    if outcome.verdict is Verdict.TOKEN:
+        return replace(outcome, verdict=Verdict.DESTINATION)
+    if outcome.verdict in {Verdict.LIMITED, Verdict.UNKNOWN}:
+        return replace(outcome, verdict=Verdict.TRANSIENT)
+    return outcome

@@ -1,0 +1,329 @@
+"""Slack: the only module that speaks to it, through slack_sdk; answers with an outcome, never retries.
+
+The SDK's own retries are off: by default it sends a message again after a dropped connection, and
+people see it twice. Facts from docs.slack.dev (chat.postMessage, chat.update, conversations.history).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import aiohttp
+from slack_sdk.errors import SlackApiError, SlackRequestError
+from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.webhook.async_client import AsyncWebhookClient
+
+from bridge.core.messages import Rendered
+from bridge.core.retry import Outcome, Verdict, sort_error
+
+TIMEOUT: Final = 8.0
+"""Seconds one call may take, shorter than a claim's lease."""
+
+METADATA: Final = "booking_bridge"
+_PAGES: Final = 5
+_SENT_NOTHING: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+
+for _name in ("slack_sdk", "slack_sdk.webhook.async_client", "slack_sdk.web.async_client"):
+    logging.getLogger(_name).setLevel(logging.WARNING)  # below, it logs bodies and webhook addresses
+
+Observer = Callable[[str, str, float], None]
+"""Told of every call: Slack's method (or "webhook"), "ok" or the error, and the seconds it took."""
+
+
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """Why a message exists, carried in its metadata. Any app may read it, so nothing personal."""
+
+    delivery: str
+    part: str  # card, reply, post
+    event: str = ""
+    rule: str = ""
+    rules: str = ""
+
+    def metadata(self) -> dict[str, object]:
+        payload = {name: getattr(self, name) for name in self.__slots__}
+        return {"event_type": METADATA, "event_payload": payload}
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A conversation as conversations.list tells it."""
+
+    id: str
+    name: str
+    is_private: bool
+    is_archived: bool
+    is_member: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whose token it is, and its scopes when Slack tells them."""
+
+    team: str
+    user: str
+    scopes: frozenset[str]
+
+
+class CallError(Exception):
+    """A call that is not a delivery failed; `outcome` says how."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+        super().__init__(outcome.error)
+
+
+class Slack:
+    """One workspace through one bot token, and the incoming webhooks that the settings name."""
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        *,
+        token: str | None,
+        api_url: str,
+        webhooks: Mapping[str, str],
+        observe: Observer = lambda method, outcome, seconds: None,
+    ) -> None:
+        self._session = session
+        self._observe = observe
+        self._webhooks = dict(webhooks)
+        self.has_token = bool(token)
+        self._client = AsyncWebClient(
+            token=token, base_url=api_url, session=session, retry_handlers=[], trust_env_in_session=True
+        )
+
+    async def post(
+        self,
+        channel: str,
+        message: Rendered,
+        purpose: Purpose,
+        *,
+        thread_ts: str | None = None,
+        broadcast: bool = False,
+    ) -> Outcome:
+        """Post a message, in a thread when `thread_ts` names its parent."""
+        return await self._deliver(
+            "chat.postMessage",
+            lambda: self._client.chat_postMessage(
+                channel=channel,
+                text=message.text,
+                blocks=message.blocks or None,
+                attachments=message.attachments or None,
+                thread_ts=thread_ts,
+                reply_broadcast=broadcast or None,
+                metadata=purpose.metadata(),
+                parse="none",
+                link_names=False,
+                unfurl_links=False,
+                unfurl_media=False,
+            ),
+        )
+
+    async def edit(self, channel: str, ts: str, message: Rendered) -> Outcome:
+        """Replace a message's content; its metadata stays. May be repeated safely."""
+        return await self._deliver(
+            "chat.update",
+            lambda: self._client.chat_update(
+                channel=channel,
+                ts=ts,
+                text=message.text[:4000],
+                blocks=message.blocks,
+                attachments=message.attachments,
+                parse="none",
+                link_names=False,
+            ),
+        )
+
+    async def post_webhook(self, name: str, message: Rendered) -> Outcome:
+        """Post through an incoming webhook, which answers with plain text and no ts."""
+        address = self._webhooks.get(name)
+        if address is None:
+            return Outcome(Verdict.DESTINATION, "no_webhook", detail=f"SLACK_WEBHOOK_{name}")
+        client = AsyncWebhookClient(address, session=self._session, retry_handlers=[])
+
+        async def call() -> Outcome:
+            answer = await client.send(
+                text=message.text,
+                blocks=message.blocks or None,
+                attachments=message.attachments or None,
+                unfurl_links=False,
+                unfurl_media=False,
+            )
+            return _webhook_outcome(answer.status_code, answer.body, answer.headers)
+
+        return await self._timed("webhook", call)
+
+    async def find(
+        self, channel: str, purpose: Purpose, since: datetime, *, thread_ts: str | None = None
+    ) -> str | None:
+        """The ts of the message posted for this purpose, None when it is not there. Raises CallError."""
+        cursor: str | None = None
+        for _ in range(_PAGES):
+            arguments: dict[str, Any] = {
+                "channel": channel,
+                "oldest": f"{since.timestamp():.6f}",
+                "include_all_metadata": True,
+                "limit": 200,
+                "cursor": cursor,
+            }
+            if thread_ts is None:
+                data = await self._read(
+                    "conversations.history", self._client.conversations_history, arguments
+                )
+            else:
+                arguments["ts"] = thread_ts
+                data = await self._read(
+                    "conversations.replies", self._client.conversations_replies, arguments
+                )
+            for message in data.get("messages") or []:
+                payload = (message.get("metadata") or {}).get("event_payload") or {}
+                if payload.get("delivery") == purpose.delivery and payload.get("part") == purpose.part:
+                    return str(message["ts"])
+            cursor = (data.get("response_metadata") or {}).get("next_cursor")
+            if not cursor:
+                return None
+        return None
+
+    async def identity(self) -> Identity:
+        """Whose token it is (auth.test). Raises CallError."""
+        data = await self._read("auth.test", self._client.auth_test, {})
+        scopes = data.get("_scopes", "")
+        granted = frozenset(filter(None, (scope.strip() for scope in scopes.split(","))))
+        return Identity(str(data.get("team", "")), str(data.get("user", "")), granted)
+
+    async def user_by_email(self, email: str) -> str:
+        """The id of the active user with this e-mail, "" when there is none. Raises CallError."""
+        try:
+            data = await self._read("users.lookupByEmail", self._client.users_lookupByEmail, {"email": email})
+        except CallError as problem:
+            if problem.outcome.error == "users_not_found":
+                return ""
+            raise
+        user = data.get("user") or {}
+        return "" if user.get("deleted") else str(user.get("id", ""))
+
+    async def direct_channel(self, user: str) -> str:
+        """The id (D…) of the direct conversation with a user. Raises CallError."""
+        data = await self._read("conversations.open", self._client.conversations_open, {"users": user})
+        return str((data.get("channel") or {}).get("id", ""))
+
+    async def channels(self, *, private: bool = True) -> Sequence[Channel]:
+        """All channels the token can see, archived ones included. Raises CallError."""
+        found: list[Channel] = []
+        cursor: str | None = None
+        types = "public_channel,private_channel" if private else "public_channel"
+        while True:
+            arguments = {"types": types, "limit": 999, "cursor": cursor}
+            data = await self._read("conversations.list", self._client.conversations_list, arguments)
+            found += [_channel(item) for item in data.get("channels") or []]
+            cursor = (data.get("response_metadata") or {}).get("next_cursor")
+            if not cursor:
+                return found
+
+    async def _read(
+        self, method: str, call: Callable[..., Awaitable[Any]], arguments: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        answer: dict[str, Any] = {}
+
+        async def read() -> Outcome:
+            response = await call(**arguments)
+            answer.update(response.data if isinstance(response.data, dict) else {})
+            headers = {key.lower(): value for key, value in response.headers.items()}
+            answer["_scopes"] = headers.get("x-oauth-scopes", "")
+            return Outcome(Verdict.SENT)
+
+        outcome = await self._timed(method, read)
+        if outcome.verdict is not Verdict.SENT:
+            raise CallError(outcome)
+        return answer
+
+    async def _deliver(self, method: str, call: Callable[[], Awaitable[Any]]) -> Outcome:
+        if not self.has_token:
+            return Outcome(Verdict.DESTINATION, "no_slack_token")
+
+        async def send() -> Outcome:
+            data = (await call()).data
+            if not isinstance(data, dict):
+                return Outcome(Verdict.UNKNOWN, "answer_not_json")
+            return Outcome(Verdict.SENT, channel=str(data.get("channel", "")), ts=str(data.get("ts", "")))
+
+        return await self._timed(method, send)
+
+    async def _timed(self, method: str, call: Callable[[], Awaitable[Outcome]]) -> Outcome:
+        begun = time.monotonic()
+        try:
+            outcome = await call()
+        except SlackApiError as problem:
+            outcome = _api_outcome(problem)
+        except _SENT_NOTHING as problem:
+            outcome = Outcome(Verdict.TRANSIENT, "network_no_connection", detail=type(problem).__name__)
+        except (aiohttp.ClientError, TimeoutError, OSError) as problem:
+            outcome = Outcome(Verdict.UNKNOWN, "network_no_answer", detail=type(problem).__name__)
+        except (SlackRequestError, AttributeError, ValueError, TypeError, KeyError) as problem:
+            outcome = Outcome(Verdict.UNKNOWN, "answer_not_understood", detail=type(problem).__name__)
+        self._observe(method, outcome.error or "ok", time.monotonic() - begun)
+        return outcome
+
+
+def _api_outcome(problem: SlackApiError) -> Outcome:
+    """An error of the Web API; the response may be of several shapes when a proxy answers."""
+    response: Any = problem.response
+    data = getattr(response, "data", None)
+    data = data if isinstance(data, dict) else {}
+    status = getattr(response, "status_code", None) or getattr(response, "status", None) or 0
+    headers = {str(k).lower(): v for k, v in (getattr(response, "headers", None) or {}).items()}
+    error = str(data.get("error") or "")
+    if status == 429 or error in {"ratelimited", "rate_limited"}:
+        return Outcome(
+            Verdict.LIMITED, error or "ratelimited", retry_after=_seconds(headers.get("retry-after"))
+        )
+    if error:
+        needed = f"needed: {data['needed']}" if data.get("needed") else ""
+        return Outcome(sort_error(error), error, detail=needed)
+    if status >= 500 or status < 300:
+        return Outcome(
+            Verdict.UNKNOWN, f"http_{status}", retry_after=_seconds(headers.get("retry-after"), None)
+        )
+    return Outcome(Verdict.TRANSIENT, f"http_{status}")
+
+
+def _webhook_outcome(status: int, body: str, headers: Mapping[str, Any]) -> Outcome:
+    """Incoming webhooks answer in plain text; see docs.slack.dev on sending messages with them."""
+    lower = {str(key).lower(): value for key, value in headers.items()}
+    error = body.strip()[:100]
+    if status == 200 and error == "ok":
+        return Outcome(Verdict.SENT)
+    if status == 429:
+        return Outcome(Verdict.LIMITED, "ratelimited", retry_after=_seconds(lower.get("retry-after")))
+    if status >= 500:
+        return Outcome(Verdict.UNKNOWN, f"http_{status}")
+    verdict = sort_error(error)
+    if verdict is Verdict.TOKEN:  # the webhook's token is the webhook
+        verdict = Verdict.DESTINATION
+    if verdict is Verdict.UNKNOWN:
+        return Outcome(Verdict.MESSAGE if 400 <= status < 500 else Verdict.UNKNOWN, f"http_{status}")
+    return Outcome(verdict, error)
+
+
+def _seconds(value: object, default: float | None = 30) -> float | None:
+    """Retry-After in seconds, at most an hour; `default` when it is missing or odd."""
+    try:
+        return min(max(float(str(value)), 0), 3600)
+    except ValueError:
+        return default
+
+
+def _channel(item: Mapping[str, Any]) -> Channel:
+    return Channel(
+        id=str(item.get("id", "")),
+        name=str(item.get("name", "")),
+        is_private=item.get("is_private") is True,
+        is_archived=item.get("is_archived") is True,
+        is_member=item.get("is_member") is True,
+    )

@@ -1,0 +1,226 @@
+"""What the router reads and writes in one transaction: events in, deliveries out, states kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import bindparam, select, text, union, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bridge.core.bookings import Booking, Event
+from bridge.core.order import delivery_id
+from bridge.core.reading import read_booking, write_booking
+from bridge.core.routing import Match
+from bridge.database import Database
+from bridge.store.events import StoredEvent
+from bridge.tables.delivery import booking_states, cards, deliveries, events
+
+TOPIC: Final = "deliveries"
+REFRESH: Final = "refresh"
+_ROUTER_LOCK: Final = 0x726F757465
+_COLUMNS: Final = tuple(events.c[name] for name in StoredEvent.__slots__)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownState:
+    """A booking's present state, and the event that made it."""
+
+    position: str
+    event: Event
+    previous: Booking | None
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """What became of one event."""
+
+    event: StoredEvent
+    state: str  # routed, superseded, unrecognised
+    position: str = ""
+    read: Event | None = None
+    previous: Booking | None = None
+    matches: tuple[Match, ...] = ()
+    refresh: tuple[str, ...] = ()  # destinations whose card is only brought up to date
+    trace: str | None = None
+    problem: str = ""
+
+
+class RoutingStore:
+    """Routing's queries on one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[RoutingTurn]:
+        """One transaction in which this process alone routes, among all replicas."""
+        async with self._database.write() as connection:
+            if not self._database.is_sqlite:
+                await connection.execute(text(f"SELECT pg_advisory_xact_lock({_ROUTER_LOCK})"))
+            yield RoutingTurn(self._database, connection)
+
+    async def anything_received(self) -> bool:
+        """Whether an event waits to be routed; cheap, so that idling is."""
+        query = select(events.c.seq).where(events.c.state == "received").limit(1)
+        async with self._database.read() as connection:
+            return await connection.scalar(query) is not None
+
+    def ring(self) -> None:
+        self._database.ring(TOPIC)
+
+
+class RoutingTurn:
+    """The queries inside one turn."""
+
+    def __init__(self, database: Database, connection: AsyncConnection) -> None:
+        self._database = database
+        self._connection = connection
+        self._insert = sqlite.insert if database.is_sqlite else postgresql.insert
+
+    async def received(self, limit: int) -> list[StoredEvent]:
+        """The oldest events that are not routed yet."""
+        query = select(*_COLUMNS).where(events.c.state == "received").order_by(events.c.seq).limit(limit)
+        return [StoredEvent(**row._mapping) for row in await self._connection.execute(query)]
+
+    async def known(self, booking_ids: Collection[str]) -> dict[str, KnownState]:
+        """The present states of these bookings, as far as they are known."""
+        query = select(booking_states).where(booking_states.c.booking_id.in_(booking_ids))
+        rows = await self._connection.execute(query)
+        return {row.booking_id: known_state(row) for row in rows if row.state is not None}
+
+    async def positions(self, booking_ids: Collection[str]) -> dict[str, str]:
+        """The position of each booking's latest event, kept even when its state was erased."""
+        query = select(booking_states.c.booking_id, booking_states.c.position)
+        rows = await self._connection.execute(query.where(booking_states.c.booking_id.in_(booking_ids)))
+        return {row.booking_id: row.position for row in rows}
+
+    async def carded(self, booking_ids: Collection[str]) -> dict[str, set[str]]:
+        """Where these bookings have a card that is still theirs, or are about to have one."""
+        shown = select(cards.c.booking_id, cards.c.destination).where(
+            cards.c.booking_id.in_(booking_ids), cards.c.closed.is_(False)
+        )
+        coming = select(deliveries.c.booking_id, deliveries.c.destination).where(
+            deliveries.c.booking_id.in_(booking_ids),
+            deliveries.c.state.in_(("waiting", "sending")),
+            deliveries.c.style == "card",
+            deliveries.c.former.is_(False),
+        )
+        found: dict[str, set[str]] = {}
+        for row in await self._connection.execute(union(shown, coming)):
+            found.setdefault(row.booking_id, set()).add(row.destination)
+        return found
+
+    async def write(self, routed: Sequence[Routed], rules_hash: str, now: datetime) -> int:
+        """Record what became of events; the number of new deliveries."""
+        await self._connection.execute(_EVENT, [_event_row(item, rules_hash, now) for item in routed])
+        states = {
+            item.read.booking.id: _state_row(item, item.read)
+            for item in routed
+            if item.read and item.state == "routed"
+        }
+        if states:
+            statement = self._insert(booking_states)
+            changed = {c.name: statement.excluded[c.name] for c in booking_states.c if not c.primary_key}
+            upsert = statement.on_conflict_do_update(index_elements=["booking_id"], set_=changed)
+            await self._connection.execute(upsert, list(states.values()))
+        rows = [row for item in routed for row in _delivery_rows(item, rules_hash, now)]
+        if rows:
+            conflict = ["event_id", "destination"]
+            insert = self._insert(deliveries).on_conflict_do_nothing(index_elements=conflict)
+            await self._connection.execute(insert, rows)
+            await self._database.announce(self._connection, TOPIC)
+        return len(rows)
+
+
+def known_state(row: Any) -> KnownState:
+    """A row of booking_states as a value."""
+    booking = read_booking(json.loads(row.state))
+    event = Event(row.event_id, row.name, row.at, booking, row.source)
+    return KnownState(row.position, event, read_booking(json.loads(row.previous)) if row.previous else None)
+
+
+_EVENT: Final = (
+    update(events)
+    .where(events.c.seq == bindparam("b_seq"))
+    .values(
+        state=bindparam("b_state"),
+        problem=bindparam("b_problem"),
+        previous=bindparam("b_previous"),
+        trace=bindparam("b_trace"),
+        rules_hash=bindparam("b_rules_hash"),
+        routed_at=bindparam("b_routed_at"),
+    )
+)
+
+
+def _event_row(item: Routed, rules_hash: str, now: datetime) -> dict[str, object]:
+    return {
+        "b_seq": item.event.seq,
+        "b_state": item.state,
+        "b_problem": item.problem,
+        "b_previous": _json(item.previous),
+        "b_trace": item.trace,
+        "b_rules_hash": rules_hash,
+        "b_routed_at": now,
+    }
+
+
+def _state_row(item: Routed, event: Event) -> dict[str, object]:
+    return {
+        "booking_id": event.booking.id,
+        "position": item.position,
+        "event_id": event.id,
+        "name": event.name,
+        "at": event.at,
+        "source": event.source,
+        "state": _json(event.booking),
+        "previous": _json(item.previous),
+    }
+
+
+def _delivery_rows(item: Routed, rules_hash: str, now: datetime) -> list[dict[str, object]]:
+    def row(destination: str, **values: object) -> dict[str, object]:
+        return {
+            "id": delivery_id(item.event.id, destination),
+            "event_id": item.event.id,
+            "booking_id": item.event.booking_id,
+            "destination": destination,
+            "position": item.position,
+            "rules_hash": rules_hash,
+            "state": "waiting",
+            "next_at": now,
+            "created_at": now,
+            **values,
+        }
+
+    rows = [
+        row(
+            match.destination,
+            rule=match.rule,
+            message=match.message,
+            mention=match.mention,
+            style=match.style,
+            broadcast=match.broadcast,
+            former=match.former,
+        )
+        for match in item.matches
+    ]
+    quiet = {
+        "rule": "",
+        "message": None,
+        "mention": "none",
+        "style": REFRESH,
+        "broadcast": False,
+        "former": False,
+    }
+    return rows + [row(destination, **quiet) for destination in item.refresh]
+
+
+def _json(booking: Booking | None) -> str | None:
+    return json.dumps(write_booking(booking), ensure_ascii=False) if booking else None

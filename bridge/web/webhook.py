@@ -1,0 +1,128 @@
+"""POST /webhooks/copera: read, verify, store on disk, answer. Nothing slow happens before the answer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+from aiohttp import web
+
+from bridge.core.reading import VERSION, NotAnEvent, read_envelope
+from bridge.core.signature import Rejected, verify
+from bridge.database import Unavailable
+from bridge.store.events import Events
+from bridge.web.answers import problem
+
+log = structlog.get_logger()
+
+LARGEST_BODY: Final = 256 * 1024
+"""Bytes."""
+
+PATH: Final = "/webhooks/copera"
+_PATIENCE: Final = 10.0
+_FOLD: Final = 10.0
+
+Observer = Callable[[str, str], None]
+"""Told of every request: the event's name ("" when not read) and the outcome."""
+
+
+class Webhook:
+    """The receiver of Copera's webhooks."""
+
+    def __init__(
+        self,
+        events: Events,
+        *,
+        secrets: Sequence[str],
+        retention: timedelta,
+        clock: Callable[[], datetime],
+        observe: Observer = lambda event, outcome: None,
+        reach: Callable[[str], None] = lambda step: None,
+    ) -> None:
+        self._events = events
+        self._secrets = tuple(secrets)
+        self._retention = retention
+        self._clock = clock
+        self._observe = observe
+        self._reach = reach
+        self._refused = 0
+        self._told_at = -_FOLD
+
+    def routes(self) -> list[web.RouteDef]:
+        return [web.post(PATH, self.receive), web.route("*", PATH, self.explain)]
+
+    async def explain(self, _request: web.Request) -> web.Response:
+        """What this address is for, to somebody who opens it in a browser."""
+        message = "This address takes Copera's booking webhooks, by POST. Enter it as the receiver in Copera."
+        return problem(405, "method_not_allowed", message, {"Allow": "POST"})
+
+    async def receive(self, request: web.Request) -> web.Response:
+        """202 stored, 200 already known, 400, 401, 413, 503: as the guide on webhooks wants them.
+
+        Copera takes a 4xx as final and tries a 5xx again, three times in all.
+        """
+        begun = time.monotonic()
+        try:
+            body = await self._body(request)
+            verify(request.headers.getall("X-Copera-Signature", []), body, secrets=self._secrets)
+            version = request.headers.get("X-Copera-Webhook-Version", VERSION)
+            envelope = read_envelope(body, version)
+        except TimeoutError:
+            return self._refuse(408, "timeout", "The request took too long to arrive.")
+        except web.HTTPRequestEntityTooLarge:
+            return self._refuse(413, "too_large", f"The body is over {LARGEST_BODY} bytes.")
+        except Rejected as reason:
+            self._fold(str(reason))
+            return self._refuse(401, "bad_signature", "The signature is missing or does not fit the body.")
+        except NotAnEvent as reason:
+            log.warning("event.refused", problem=str(reason))
+            return self._refuse(400, "not_an_event", f"This is not a booking event: {reason}.")
+        now = self._clock()
+        if envelope.at and envelope.at < now - self._retention:
+            log.warning(
+                "event.refused", event_id=envelope.id, problem="createdAt is older than the retention"
+            )
+            return self._refuse(400, "too_old", "createdAt is older than this bridge remembers events.")
+        self._reach("storing")
+        try:
+            is_new = await self._events.accept(envelope, body, version, "webhook", now)
+        except Unavailable as reason:
+            log.error("event.not_stored", event_id=envelope.id, problem=str(reason))
+            self._observe(envelope.event, "not_stored")
+            message = "The event could not be stored; send it again."
+            return problem(503, "not_stored", message, {"Retry-After": "5"})
+        self._reach("stored")
+        outcome = "unrecognised" if envelope.problem else "stored" if is_new else "known"
+        self._observe(envelope.event, outcome)
+        log.info(
+            "event.received",
+            event_id=envelope.id,
+            booking=envelope.booking_id,
+            event_name=envelope.event,
+            outcome=outcome,
+            problem=envelope.problem or None,
+            milliseconds=round((time.monotonic() - begun) * 1000),
+        )
+        answer = {"event": envelope.id, "outcome": outcome}
+        return web.json_response(answer, status=202 if is_new else 200)
+
+    async def _body(self, request: web.Request) -> bytes:
+        if (request.content_length or 0) > LARGEST_BODY:
+            raise web.HTTPRequestEntityTooLarge(LARGEST_BODY, request.content_length or 0)
+        async with asyncio.timeout(_PATIENCE):
+            return await request.read()
+
+    def _refuse(self, status: int, error: str, message: str) -> web.Response:
+        self._observe("", error)
+        return problem(status, error, message)
+
+    def _fold(self, reason: str) -> None:
+        """One line in ten seconds, however many wrong signatures arrive."""
+        self._refused += 1
+        if time.monotonic() - self._told_at >= _FOLD:
+            log.warning("signature.refused", problem=reason, times=self._refused)
+            self._told_at, self._refused = time.monotonic(), 0
