@@ -1,0 +1,183 @@
+"""What the mirror makes of bookings it is told about: the decisions, without reading or storing.
+
+A booking that is known and told again is settled against what is known, so that a revision rises
+exactly when calendars show something else. A listing is planned as a whole, and one that looks
+wrong is not believed: one bad answer cannot empty a calendar.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from bridge.core.bookings import CANCELLED, DECLINED, Booking
+from bridge.core.calendar import changed
+from bridge.core.entries import Entry, Mark, is_off
+from bridge.core.tokens import Detail
+
+DAY: Final = timedelta(days=1)
+GRACE: Final = timedelta(days=30)
+"""How long calendars are told of a cancellation before the booking leaves the feed."""
+
+_TOO_FEW: Final = 0.5
+
+
+class Trace(NamedTuple):
+    """The little a refresh needs of each known booking; `live` when it is to take place."""
+
+    digest: str
+    start: datetime | None
+    live: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A booking as the read API told it: the digest of the answer, and what it says.
+
+    `read_at` is when it was asked for: what is older than what is known already says nothing.
+    """
+
+    uid: str
+    digest: str
+    document: bytes
+    read_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a listing told: bookings that are new or differ, and known ones that it does not hold.
+
+    The missing are not gone: a listing may have shifted while it was read, so each must be asked for.
+    """
+
+    upserts: tuple[Sighting, ...]
+    missing: tuple[str, ...]
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicious:
+    """A listing that is not believed, and why."""
+
+    reason: str
+
+
+class Listing:
+    """A listing as it is read, page by page; only what differs from the known is kept whole."""
+
+    def __init__(self, known: Mapping[str, Trace]) -> None:
+        self.known = known
+        self.seen: set[str] = set()
+        self.different: dict[str, Sighting] = {}
+        self.nameless = 0
+        self.shifted = False
+
+    def add(self, page: Iterable[Sighting]) -> None:
+        """Take in the next page. A booking that comes twice shows that the listing shifted meanwhile."""
+        for sighting in page:
+            if not sighting.uid:
+                self.nameless += 1
+                continue
+            self.shifted |= sighting.uid in self.seen
+            self.seen.add(sighting.uid)
+            trace = self.known.get(sighting.uid)
+            if trace is None or trace.digest != sighting.digest:
+                self.different[sighting.uid] = sighting
+            else:
+                self.different.pop(sighting.uid, None)
+
+
+def plan_refresh(listing: Listing, since: datetime) -> Changes | Suspicious:
+    """What to do after a listing from `since` on was read to its end.
+
+    Half of the known bookings missing, or all of them, is more likely a fault than the truth.
+    """
+    expected = [
+        uid for uid, trace in listing.known.items() if trace.live and trace.start and trace.start >= since
+    ]
+    missing = [uid for uid in expected if uid not in listing.seen]
+    if listing.nameless and not listing.seen:
+        return Suspicious(f"{listing.nameless} bookings were listed, none with a uid")
+    if expected and not listing.seen:
+        return Suspicious(f"no bookings were listed, where {len(expected)} are known")
+    if len(missing) > _TOO_FEW * len(expected):
+        return Suspicious(f"{len(missing)} of {len(expected)} known bookings were not listed")
+    if listing.shifted:
+        missing = []
+    return Changes(tuple(listing.different.values()), tuple(missing), len(listing.seen))
+
+
+def settle(known: Entry | None, booking: Booking, uid: str, now: datetime) -> Entry:
+    """The entry after a booking was told in this state; equal to `known` when nothing new was said."""
+    booking = replace(booking, id=uid, uid=uid)
+    if known is None:
+        first = Mark(0, now)
+        closed = now if is_off(booking) else None
+        return Entry(uid, booking, first, first, first, now, closed, booking.status != DECLINED)
+    if booking.start is None:  # a calendar needs a time: the last one known is better than none
+        old = known.booking
+        booking = replace(booking, start=old.start, end=old.end, duration=old.duration)
+    levels = changed(known.booking, booking)
+    return replace(
+        known,
+        booking=booking,
+        full=_raise(known.full, "full" in levels, now),
+        title=_raise(known.title, "title" in levels, now),
+        busy=_raise(known.busy, "busy" in levels, now),
+        closed_at=(known.closed_at or now) if is_off(booking) else None,
+        shown=known.shown or booking.status != DECLINED,
+    )
+
+
+def gone(known: Entry, now: datetime) -> Entry:
+    """The entry of a booking that exists no more: cancelled, so that calendars remove it."""
+    if is_off(known.booking):
+        return known
+    return settle(known, replace(known.booking, status=CANCELLED), known.uid, now)
+
+
+def farewells(known: Entry | None, entry: Entry, now: datetime) -> dict[str, Entry]:
+    """By host who lost the booking: the last state that was theirs, cancelled, for their calendar."""
+    if known is None or not known.shown:
+        return {}
+    last = replace(
+        entry,
+        booking=replace(known.booking, status=CANCELLED),
+        closed_at=known.closed_at or now,
+    )
+    return {host: last for host in known.booking.host_ids if host not in entry.booking.host_ids}
+
+
+def raised(entry: Entry, levels: Iterable[Detail], now: datetime) -> Entry:
+    """The entry with a new revision at these levels: something it shows has another name or colour."""
+    at = frozenset(levels)
+    return replace(
+        entry,
+        full=_raise(entry.full, "full" in at, now),
+        title=_raise(entry.title, "title" in at, now),
+        busy=_raise(entry.busy, "busy" in at, now),
+    )
+
+
+def window(now: datetime, past_days: int) -> datetime:
+    """The earliest start that feeds show: a midnight, so that what ages out does so once a day."""
+    return _midnight(now) - past_days * DAY
+
+
+def leaves_at(entry: Entry, past_days: int) -> datetime | None:
+    """When an entry leaves feeds: at a midnight; None when it is in none."""
+    start = entry.booking.start
+    if start is None or not entry.shown:
+        return None
+    aged = _midnight(start) + (past_days + 1) * DAY
+    return min(aged, _midnight(entry.closed_at + GRACE) + DAY) if entry.closed_at else aged
+
+
+def _raise(mark: Mark, rises: bool, now: datetime) -> Mark:
+    return Mark(mark.sequence + 1, max(now, mark.at)) if rises else mark
+
+
+def _midnight(moment: datetime) -> datetime:
+    return moment.replace(hour=0, minute=0, second=0, microsecond=0)
