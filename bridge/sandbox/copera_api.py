@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-import json
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -119,7 +118,7 @@ class Api:
             case RepeatedCursor():
                 body = {**body, "nextCursor": args.get("cursor") or cursor(1 << 60), "hasMore": True}
             case _:
-                return await spoil(fault, request, web.Response(body=json.dumps(body).encode()))
+                return await spoil(fault, request, web.json_response(body))
         return web.json_response(body)
 
     def _note(self, path: str, args: Args, outcome: str) -> None:

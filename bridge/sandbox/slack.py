@@ -117,7 +117,9 @@ class SlackStandIn:
     def say(self, channel: str, user: str, text: str, thread_ts: str | None = None) -> Message:
         """Let a person write in a channel."""
         target = self.channel(channel)
-        return self.workspace.store(target, Content(text), user, "person", thread_ts=thread_ts)
+        message = self.workspace.store(target, Content(text), user, "person", thread_ts=thread_ts)
+        self._wake()
+        return message
 
     def delete_message(self, channel: str, ts: str) -> None:
         """Delete a message as a person would; KeyError when there is none."""
