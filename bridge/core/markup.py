@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from bridge.core import words
 from bridge.core.bookings import Booking
-from bridge.core.escaping import cut_plain, escape, inline, unescape
+from bridge.core.escaping import cut, escape, inline, unescape
 
 _ADDRESS: Final = re.compile(r"[A-Za-z0-9.!#$%'+/=?^_{}-]{1,64}@[A-Za-z0-9.-]{1,255}")
 _SLACK_USER: Final = re.compile(r"[UW][A-Z0-9]{2,30}")
@@ -93,13 +93,16 @@ def site(address: str) -> str:
     return re.split(r"[/?#]", address.partition("://")[2], maxsplit=1)[0].rpartition("@")[2]
 
 
-def link(address: str, label: str = "") -> Markup:
+def link(address: str, label: str | Markup = "") -> Markup:
     """A link, the label (else the address's host) on it; without a usable address only the label."""
     url = web_address(address)
     if not url:
-        return typed(label or address)
-    shown = inline(cut_plain(" ".join(label.split()) or site(url), 200)).replace("|", "\u2502")
-    return Markup(f"<{escape(url)}|{shown}>", f"{shown} ({escape(url)})" if label else escape(url))
+        return both(label or address)
+    seen = escape(url)
+    if not label:
+        return Markup(f"<{seen}|{inline(site(url))}>", seen)
+    spoken = cut(both(label).text.replace("\n", " ").replace("|", "\u2502"), 200)
+    return Markup(f"<{seen}|{spoken}>", f"{spoken} ({seen})")
 
 
 def mail(address: str) -> Markup:

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from bridge.core import fitting, scenes
 from bridge.core.composing import compose
+from bridge.core.custom_message import MessageFailure, custom
 from bridge.core.default_message import default_parts
 from bridge.core.escaping import cut, inline
 from bridge.core.fitting import plain, section
@@ -18,8 +19,9 @@ from bridge.core.replies import reply
 from bridge.core.rules import DEFAULT_MESSAGE, Rules
 from bridge.core.scenes import Rendered, Scene
 from bridge.core.templates import Message
+from bridge.core.trials import trial
 
-__all__ = ["Rendered", "Scene", "render", "render_alert", "render_plain", "render_reply"]
+__all__ = ["Rendered", "Scene", "render", "render_alert", "render_plain", "render_reply", "trial"]
 
 
 def render(scene: Scene, rules: Rules, *, message: str | None = None, mention: str = "none") -> Rendered:
@@ -27,8 +29,14 @@ def render(scene: Scene, rules: Rules, *, message: str | None = None, mention: s
 
     A message that fails falls back to the built-in default and says so in `problem`.
     """
-    parts = default_parts(scene, rules)
-    return compose(replace(parts, mention=mention_markup(scene, mention)))
+    called = mention_markup(scene, mention)
+    own, problem = chosen(scene, rules, message), ""
+    if own is not None:
+        try:
+            return custom(scene, rules, own, called)
+        except MessageFailure as failure:
+            problem = f"messages.{own.name}.{failure}"
+    return replace(compose(replace(default_parts(scene, rules), mention=called)), problem=problem)
 
 
 def chosen(scene: Scene, rules: Rules, message: str | None) -> Message | None:

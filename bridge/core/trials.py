@@ -1,0 +1,93 @@
+"""A message of rules.yaml tried on every kind of event, so that `check` finds what would fail later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bridge.core import fitting
+from bridge.core.block_rules import violations
+from bridge.core.custom_message import MessageFailure, Run, filled_blocks
+from bridge.core.escaping import plain_size, size
+from bridge.core.markup import web_address
+from bridge.core.near import quote
+from bridge.core.rules import Rules
+from bridge.core.samples import samples
+from bridge.core.templates import Message, Template
+
+Problem = tuple[str, str]
+_LABEL = 200
+
+
+def trial(message: Message, rules: Rules) -> list[Problem]:
+    """What is wrong with the message on any of the seven sample events, each problem once.
+
+    Pairs of path within the message ("fields.When", "blocks[2].text") and words.
+    """
+    found: dict[Problem, None] = {}
+    for scene in samples():
+        run = Run(scene, rules)
+        checks = _own_blocks(message.blocks, run) if message.blocks is not None else _parts(message, run)
+        found.update(dict.fromkeys(checks))
+    return list(found)
+
+
+def _own_blocks(blocks: object, run: Run) -> Iterator[Problem]:
+    try:
+        yield from violations(filled_blocks(blocks, run))
+    except MessageFailure as failure:
+        yield failure.path, failure.reason
+    yield from _blank(blocks, "blocks")
+
+
+def _blank(value: object, path: str) -> Iterator[Problem]:
+    """Texts that are empty on every event, not only on this one."""
+    if isinstance(value, Template) and not value.source.strip():
+        yield path, "expected text, got nothing"
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _blank(item, f"{path}.{key}")
+    elif isinstance(value, list | tuple):
+        for number, item in enumerate(value):
+            yield from _blank(item, f"{path}[{number}]")
+
+
+def _parts(message: Message, run: Run) -> Iterator[Problem]:
+    yield from _within("title", message.title, run, fitting.HEADER, plain=True)
+    yield from _within("body", message.body, run, fitting.SECTION)
+    for label, template in message.fields:
+        yield from _within(f"fields.{label}", template, run, fitting.FIELD - size(label) - 3)
+        yield from _label(f"fields.{label}", label)
+    yield from _within("footer", message.footer, run, fitting.SECTION)
+    for label, template in message.links:
+        yield from _address(f"links.{label}", template, run)
+        yield from _label(f"links.{label}", label)
+
+
+def _within(
+    path: str, template: Template | None, run: Run, limit: int, *, plain: bool = False
+) -> Iterator[Problem]:
+    if template is None:
+        return
+    try:
+        said = run.fill(path, template, "plain" if plain else "mrkdwn")
+    except MessageFailure as failure:
+        yield failure.path, failure.reason
+        return
+    count = plain_size(said) if plain else size(said)
+    if count > limit:
+        yield path, f"{count:,} characters, Slack takes {limit:,}"
+
+
+def _label(path: str, label: str) -> Iterator[Problem]:
+    if not label.strip() or size(label) > _LABEL:
+        yield path, f"a label has 1 to {_LABEL} characters"
+
+
+def _address(path: str, template: Template, run: Run) -> Iterator[Problem]:
+    try:
+        address = run.fill(path, template, "raw")
+    except MessageFailure as failure:
+        yield failure.path, failure.reason
+        return
+    if address and not web_address(address):
+        yield path, f"{quote(address)} is not an http or https address"
