@@ -47,7 +47,7 @@ class Courier:
         *,
         clock: Callable[[], datetime],
         report: Report,
-        observe: Callable[[Delivery, str, float], None] = lambda delivery, state, seconds: None,
+        observe: Callable[[Delivery, str, str], None] = lambda delivery, state, error: None,
     ) -> None:
         self._database = database
         self._deliveries = deliveries
@@ -152,7 +152,7 @@ class Courier:
                 await asyncio.sleep(_IDLE)
         for sent in batch:
             settlement = sent.settlement
-            self._observe(settlement.delivery, settlement.state, settlement.attempts)
+            self._observe(settlement.delivery, settlement.state, settlement.error)
             if settlement.state == "dead":
                 line = f"{settlement.delivery.destination}: {settlement.problem}"
                 await self._report("dead deliveries", line)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from alembic import context
 
+from bridge.tables import delivery, mirror  # noqa: F401 - importing them fills the metadata
 from bridge.tables import metadata
-from bridge.tables import delivery as _delivery
 
 connection = context.config.attributes["connection"]
-context.configure(connection=connection, target_metadata=metadata, render_as_batch=True)
+context.configure(connection=connection, target_metadata=metadata, user_module_prefix="")
 with context.begin_transaction():
     context.run_migrations()

@@ -1,0 +1,43 @@
+# Every target makes .venv when it is missing; nothing is to be installed by hand but Python 3.11+, make and git.
+PYTHON ?= python3
+BIN := .venv/bin
+ARGS ?=
+
+.PHONY: demo serve test lint bench soak pins clean
+
+demo: .venv/installed
+	$(BIN)/booking-bridge demo $(ARGS)
+
+serve: .venv/installed
+	$(BIN)/booking-bridge serve
+
+test: lint
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report= $(ARGS)
+	$(BIN)/python -m coverage report --fail-under=85
+
+lint: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/installed
+	$(BIN)/python -m tests.bench $(ARGS)
+
+# The exact versions come from requirements.txt; the project itself is linked in, not copied.
+.venv/installed: requirements.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.12 …")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	touch $@
+
+# Writes requirements.txt anew from the ranges in pyproject.toml.
+pins:
+	rm -rf .venv-pins && $(PYTHON) -m venv .venv-pins
+	.venv-pins/bin/python -m pip install --quiet -e '.[dev]'
+	{ echo '# Exact versions, for a repeatable installation; written by `make pins`.'; \
+	  .venv-pins/bin/python -m pip freeze --exclude-editable --exclude pip --exclude setuptools; } > requirements.txt
+	rm -rf .venv-pins
+
+clean:
+	rm -rf .venv .venv-pins .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,239 @@
+"""The composition root: the only module that knows all the others and joins them to a service."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import aiohttp
+import structlog
+from aiohttp import web
+
+from bridge.alerts import Alerts
+from bridge.core.bookings import Directory
+from bridge.core.knowledge import Knowledge
+from bridge.core.pacing import EDITS_A_MINUTE, channel_pace, minute_pace
+from bridge.courier.addresses import Addresses
+from bridge.courier.courier import Courier
+from bridge.courier.sending import Sender
+from bridge.database import Database, open_database
+from bridge.metrics import Metrics
+from bridge.readiness import Readiness
+from bridge.router import Router
+from bridge.rulebook import Rulebook
+from bridge.settings import Secret, Settings
+from bridge.slack import TIMEOUT, Slack
+from bridge.store.deliveries import Deliveries, Delivery
+from bridge.store.events import Events
+from bridge.store.figures import Figures
+from bridge.store.gates import Claimant
+from bridge.store.people import SlackNames
+from bridge.store.routing import Routed
+from bridge.web.answers import errors_as_json
+from bridge.web.health import Health
+from bridge.web.webhook import LARGEST_BODY, Webhook
+
+log = structlog.get_logger()
+
+REQUIRED: Final = ("COPERA_WEBHOOK_SECRETS", "BRIDGE_SECRET")
+"""Settings that the service cannot do without."""
+
+Clock = Callable[[], datetime]
+
+
+class CannotStart(Exception):
+    """The service cannot start; the message is one clear line."""
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Service:
+    """The running bridge. `url` is where it listens, known after `start`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock = utc_now,
+        reach: Callable[[str], None] = lambda step: None,
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._reach = reach
+        self._tasks: list[asyncio.Task[None]] = []
+        self._failed: asyncio.Future[None] | None = None
+        self.url = ""
+
+    async def start(self) -> None:
+        """Open, migrate, load and listen. Raises CannotStart, Unavailable, Unreadable, RulesError."""
+        settings = self._settings
+        self._failed = asyncio.get_running_loop().create_future()
+        webhooks = {name: secret.get_secret_value() for name, secret in settings.slack_webhooks.items()}
+        self.rulebook = Rulebook(
+            settings.bridge_rules,
+            webhooks=webhooks,
+            clock=self._clock,
+            can_look_up=settings.slack_bot_token is not None,
+        )
+        await self.rulebook.open()
+        self._check_token()
+        self._database = await open_database(settings.bridge_database_url.get_secret_value(), exclusive=True)
+        self._session = aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=TIMEOUT, sock_connect=3),
+            connector=aiohttp.TCPConnector(limit=100),
+        )
+        self.metrics = Metrics()
+        self._slack = Slack(
+            self._session,
+            token=_revealed(settings.slack_bot_token),
+            api_url=settings.slack_api_url,
+            webhooks=webhooks,
+            observe=lambda method, outcome, _: self.metrics.slack_calls.labels(method, outcome).inc(),
+        )
+        self.alerts = Alerts(self._slack, lambda: self.rulebook.rules.settings.alerts_to)
+        self._knowledge = Knowledge(self.rulebook.rules)
+        self._build_line(self._database)
+        try:
+            await self._listen()
+        except BaseException:
+            await self.close()
+            raise
+        self._run_all()
+
+    def _check_token(self) -> None:
+        """A bot token is needed as soon as anything goes elsewhere than to an incoming webhook."""
+        if self._settings.slack_bot_token is None and self.rulebook.rules.needs_token:
+            raise CannotStart(
+                "SLACK_BOT_TOKEN is missing: the rules post to channels or people, which needs the bot token"
+            )
+
+    def _build_line(self, database: Database) -> None:
+        settings, clock, reach = self._settings, self._clock, self._reach
+        self.events = Events(database)
+        self.deliveries = Deliveries(database)
+        self._readiness = Readiness(
+            database, Figures(database), self.rulebook, self.deliveries, self.metrics, clock
+        )
+        self.router = Router(database, self.knowledge, clock=clock, observe=self._count_routes, reach=reach)
+        addresses = Addresses(self._slack, SlackNames(database), clock)
+        workspace = minute_pace(settings.bridge_workspace_rate)
+        self.courier = Courier(
+            database,
+            self.deliveries,
+            Sender(self._slack, addresses, self.knowledge, clock, reach),
+            Claimant(
+                owner=f"{socket.gethostname()[:20]}:{os.getpid()}:{os.urandom(3).hex()}",
+                channel=channel_pace(settings.bridge_channel_rate),
+                workspace=workspace,
+                edits=minute_pace(EDITS_A_MINUTE) if workspace else None,
+            ),
+            clock=clock,
+            report=self.alerts.report,
+            observe=self._count_delivery,
+        )
+
+    def knowledge(self) -> Knowledge:
+        """What is known now; the same object until something changes."""
+        return self._knowledge
+
+    def _learn(self) -> None:
+        """Take new rules or a new directory into use, whole."""
+        rules = self.rulebook.rules
+        self._knowledge = Knowledge(rules, Directory((), rules.people))
+
+    async def _listen(self) -> None:
+        settings = self._settings
+        webhook = Webhook(
+            self.events,
+            secrets=[secret.get_secret_value() for secret in settings.copera_webhook_secrets],
+            retention=timedelta(days=settings.bridge_retention_days),
+            clock=self._clock,
+            observe=self._count_event,
+            reach=self._reach,
+        )
+        health = Health(self._readiness.parts, self._readiness.metrics)
+        application = web.Application(client_max_size=LARGEST_BODY, middlewares=[errors_as_json])
+        application.add_routes([*webhook.routes(), *health.routes()])
+        self._runner = web.AppRunner(
+            application, access_log=None, auto_decompress=False, handle_signals=False
+        )
+        await self._runner.setup()
+        host, port = settings.bridge_host, settings.bridge_port
+        try:
+            await web.TCPSite(self._runner, host, port).start()
+        except OSError as problem:
+            raise CannotStart(
+                f"cannot listen on BRIDGE_HOST {host}, BRIDGE_PORT {port}: {problem.strerror}"
+            ) from None
+        port = self._runner.addresses[0][1]
+        self.url = f"http://{'127.0.0.1' if host in {'0.0.0.0', '::'} else host}:{port}"  # noqa: S104
+
+    def _run_all(self) -> None:
+        self._learn()
+        self._run("events", self.events.run())
+        self._run("router", self.router.run())
+        self._run("courier", self.courier.run())
+        self._run("rules", self.rulebook.watch(self.alerts.report, self._learn))
+        self._run("alerts", self.alerts.run())
+        self._run("announcements", self._database.listen())
+        log.info("service.started", url=self.url, rules_hash=self.rulebook.rules.hash)
+
+    def _run(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(self._ended)
+        self._tasks.append(task)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A loop that dies takes the service down, so that a supervisor starts it anew."""
+        if task.cancelled() or task.exception() is None or self._failed is None or self._failed.done():
+            return
+        log.error("service.failed", part=task.get_name(), exc_info=task.exception())
+        self._failed.set_result(None)
+
+    async def wait(self, stop: asyncio.Event) -> bool:
+        """Return when told to stop (True), or when a part has failed (False)."""
+        assert self._failed is not None
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait((stopping, self._failed), return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        return not self._failed.done()
+
+    async def close(self) -> None:
+        """Take nothing more in, finish what is in flight within ten seconds, let go."""
+        if hasattr(self, "_runner"):
+            await self._runner.cleanup()
+        courier = next((task for task in self._tasks if task.get_name() == "courier"), None)
+        if courier is not None:
+            self.courier.stop()
+            await asyncio.wait((courier,), timeout=12)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._session.close()
+        await self._database.close()
+        log.info("service.stopped")
+
+    def _count_event(self, event: str, outcome: str) -> None:
+        known = event if outcome in {"stored", "known", "not_stored"} else "other"
+        self.metrics.events.labels(known, outcome).inc()
+        if outcome == "bad_signature":
+            self.metrics.signature_failures.inc()
+
+    def _count_routes(self, routed: Routed) -> None:
+        for match in routed.matches:
+            self.metrics.matches.labels(match.rule).inc()
+
+    def _count_delivery(self, delivery: Delivery, state: str, error: str) -> None:
+        self.metrics.deliveries.labels(state, error).inc()
+        if state == "sent":
+            self.metrics.delay.observe((self._clock() - delivery.received_at).total_seconds())
+
+
+def _revealed(secret: Secret | None) -> str | None:
+    return secret.get_secret_value() if secret else None

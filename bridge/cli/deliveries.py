@@ -1,0 +1,63 @@
+"""`booking-bridge deliveries`: where events went, and another try for what is dead."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from bridge.cli.common import Json, local, opened, print_json, print_lines, run
+from bridge.store.history import DeliveryRecord, History
+
+commands = typer.Typer(help="Where events went.", no_args_is_help=True)
+
+
+@commands.command("list")
+def list_deliveries(
+    state: Annotated[str, typer.Option(help="Only these: waiting, sending, sent, skipped, dead.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
+    as_json: Json = False,
+) -> None:
+    """The latest deliveries, newest first."""
+    run(_list(state, limit, as_json))
+
+
+async def _list(state: str, limit: int, as_json: bool) -> None:
+    async with opened() as database:
+        found = await History(database).deliveries(state=state, limit=limit)
+    if as_json:
+        print_json([asdict(delivery) for delivery in found])
+        return
+    print_lines(line for delivery in found for line in describe(delivery)[:2])
+    if not found:
+        typer.echo("no deliveries")
+
+
+@commands.command()
+def retry(
+    ids: Annotated[list[str] | None, typer.Argument(metavar="ID…", help="Deliveries' ids.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All dead deliveries.")] = False,
+) -> None:
+    """Have dead deliveries tried again."""
+    if bool(ids) == everything:
+        raise typer.BadParameter("give ids, or --all")
+    count = run(_retry(ids or []))
+    typer.echo(f"{count} to be tried again by the running bridge")
+    raise typer.Exit(0 if count or everything else 1)
+
+
+async def _retry(ids: list[str]) -> int:
+    async with opened() as database:
+        return await History(database).retry(ids, datetime.now(UTC))
+
+
+def describe(delivery: DeliveryRecord) -> list[str]:
+    """A delivery in lines: what it is and its state, its problem, each attempt."""
+    rule = f"by {delivery.rule}" if delivery.rule else "card brought up to date"
+    head = f"{delivery.id}  {delivery.state:8} {delivery.destination}  {rule}  {local(delivery.created_at)}"
+    where = f"  message {delivery.channel} {delivery.ts}" if delivery.ts else ""
+    problem = f"  {delivery.problem}" if delivery.problem else ""
+    calls = [f"  {local(call.at)} {call.call}: {call.outcome}, {call.milliseconds} ms" for call in delivery.calls]
+    return [head, *filter(None, [problem, where]), *calls]

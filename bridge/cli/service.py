@@ -1,0 +1,57 @@
+"""`booking-bridge serve` and `demo`: the running service, for real and on stand-ins."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from typing import Annotated
+
+import structlog
+import typer
+
+from bridge import logs, settings
+from bridge.app import REQUIRED, Service
+from bridge.cli.common import load_settings, run
+from bridge.sandbox import demo as sandbox_demo
+
+log = structlog.get_logger()
+
+
+def add_to(application: typer.Typer) -> None:
+    application.command()(serve)
+    application.command()(demo)
+
+
+def serve() -> None:
+    """Run the service until it is told to stop."""
+    loaded = load_settings(*REQUIRED)
+    logs.configure(loaded.bridge_log_level, loaded.bridge_log_format)
+    for line in settings.unknown(settings.environment(os.environ)):
+        log.warning("settings.unknown", problem=line)
+    raise typer.Exit(run(_serve(loaded)))
+
+
+async def _serve(loaded: settings.Settings) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    service = Service(loaded)
+    await service.start()
+    loop.add_signal_handler(signal.SIGHUP, service.rulebook.nudge)
+    try:
+        return 0 if await service.wait(stop) else 1
+    finally:
+        await service.close()
+
+
+def demo(
+    once: Annotated[
+        bool, typer.Option("--once", help="Play fast, check that everything arrived, and end.")
+    ] = False,
+) -> None:
+    """Show the service at work on local stand-ins for Copera and Slack; needs no account."""
+    logs.configure("warning", "text", sys.stderr)
+    raise typer.Exit(run(sandbox_demo.run(once=once)))

@@ -1,0 +1,91 @@
+"""The state of every part, for /readyz and /metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final
+
+from bridge.database import Database, Unavailable
+from bridge.metrics import Metrics
+from bridge.rulebook import Rulebook
+from bridge.store.deliveries import Deliveries
+from bridge.store.figures import Figures
+from bridge.store.gates import TOKEN, WORKSPACE
+from bridge.web.health import Part, Parts
+
+_OLD: Final = timedelta(minutes=5)
+
+
+class Readiness:
+    """Looks at the parts when asked."""
+
+    def __init__(
+        self,
+        database: Database,
+        figures: Figures,
+        rulebook: Rulebook,
+        deliveries: Deliveries,
+        metrics: Metrics,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._figures = figures
+        self._rulebook = rulebook
+        self._deliveries = deliveries
+        self._metrics = metrics
+        self._clock = clock
+
+    async def parts(self) -> Parts:
+        """Each part by name."""
+        try:
+            slack, queue = await self._slack(), await self._queue()
+        except Unavailable as problem:
+            down = Part("down", f"{problem}; events are refused with 503 until it is back")
+            return {"database": down, "rules": self._rules()}
+        return {"database": Part("ok"), "rules": self._rules(), "slack": slack, "queue": queue}
+
+    def _rules(self) -> Part:
+        since = self._rulebook.changed_at.isoformat()
+        problems = self._rulebook.problems
+        if not problems:
+            return Part("ok", since=since)
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        return Part("degraded", f"the older rules are in force: {problems[0]}{more}", since)
+
+    async def _slack(self) -> Part:
+        gates = await self._deliveries.gates.all()
+        token = gates.get(TOKEN)
+        if token and token.failures:
+            since = token.since.isoformat() if token.since else ""
+            return Part("down", f"sending is paused, the queue is kept: {token.reason}", since)
+        now = self._clock()
+        workspace = gates.get(WORKSPACE)
+        if workspace and workspace.reason and workspace.open_at and workspace.open_at > now:
+            return Part("degraded", f"waiting until {workspace.open_at.isoformat()}: {workspace.reason}")
+        failing = [gate for gate in gates.values() if gate.failures]
+        if failing:
+            return Part("degraded", f"{len(failing)} destinations fail for now: {failing[0].reason}")
+        return Part("ok")
+
+    async def _queue(self) -> Part:
+        queue = await self._figures.queue()
+        said = f"{queue.waiting} waiting, {queue.sending} sending, {queue.dead} dead"
+        is_old = queue.oldest is not None and self._clock() - queue.oldest > _OLD
+        since = queue.oldest.isoformat() if queue.oldest else ""
+        return Part("degraded" if is_old else "ok", said, since)
+
+    async def metrics(self) -> bytes:
+        """The text for Prometheus, with the gauges brought up to date."""
+        try:
+            queue = await self._figures.queue()
+        except Unavailable:
+            return self._metrics.text()
+        self._metrics.queue.labels("waiting").set(queue.waiting)
+        self._metrics.queue.labels("sending").set(queue.sending)
+        self._metrics.queue.labels("dead").set(queue.dead)
+        age = (self._clock() - queue.oldest).total_seconds() if queue.oldest else 0
+        self._metrics.oldest.set(age)
+        self._metrics.rules_valid.set(0 if self._rulebook.problems else 1)
+        self._metrics.rules_loaded.set(self._rulebook.loaded_at.timestamp())
+        return self._metrics.text()

@@ -1,0 +1,127 @@
+"""The demo: the real service on a throw-away database, between the two stand-ins, for a short story."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import signal
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import aiohttp
+from icalendar import Calendar
+from rich.console import Console
+
+from bridge.app import Service
+from bridge.sandbox import story
+from bridge.sandbox.copera import CoperaStandIn
+from bridge.sandbox.screen import reader_of, show
+from bridge.sandbox.slack import SlackStandIn
+from bridge.sandbox.slack_records import Message
+from bridge.sandbox.story_cast import HOSTS
+from bridge.settings import Settings
+
+_PATIENCE = 20.0
+"""Seconds for the last messages and feed entries to arrive."""
+
+
+async def run(*, once: bool, console: Console | None = None) -> int:
+    """Play the story; with `once` fast, and 0 only when everything expected was really seen."""
+    screen = console or Console(highlight=False)
+    copera, slack = CoperaStandIn(), SlackStandIn()
+    await copera.start()
+    await slack.start()
+    story.furnish(copera, slack)
+    with TemporaryDirectory(prefix="booking-bridge-") as folder:
+        service = Service(_settings(copera, slack, Path(folder)))
+        await service.start()
+        try:
+            return await _play(service, copera, slack, screen, once=once)
+        finally:
+            await service.close()
+            await copera.stop()
+            await slack.stop()
+
+
+def _settings(copera: CoperaStandIn, slack: SlackStandIn, folder: Path) -> Settings:
+    return Settings.model_validate(
+        {
+            "copera_api_url": copera.api_url,
+            "copera_api_token": copera.token,
+            "copera_webhook_secrets": "whsec-sandbox",
+            "slack_bot_token": slack.token,
+            "slack_api_url": slack.api_url,
+            "bridge_rules": Path(__file__).with_name("demo.yaml"),
+            "bridge_database_url": f"sqlite:///{folder / 'bridge.db'}",
+            "bridge_host": "127.0.0.1",
+            "bridge_port": 0,
+            "bridge_secret": secrets.token_hex(32),
+            "bridge_sync_interval": 5,
+        }
+    )
+
+
+async def _play(
+    service: Service, copera: CoperaStandIn, slack: SlackStandIn, screen: Console, *, once: bool
+) -> int:
+    reader = reader_of(slack, datetime.now().astimezone().tzinfo or UTC)
+
+    def print_message(message: Message) -> None:
+        screen.print(show(message, reader))
+
+    slack.on_message = print_message
+    copera.subscribe(service.url + "/webhooks/copera")
+    screen.print(f"The bridge listens on {service.url}. Copera and Slack are stand-ins on this machine.\n")
+    today = datetime.now(UTC)
+    await story.play(copera, 0.02 if once else 1.0, today)
+    differences = await _settle(service, slack, story.expected(today))
+    screen.print("\nEach host has a calendar address for Google, Apple and Outlook:")
+    for host in HOSTS:
+        screen.print(f"  {host.name:14} {await service.feed_address(host.id)}")
+    for line in differences:
+        screen.print(f"missing: {line}")
+    if once:
+        said = "Everything arrived." if not differences else f"{len(differences)} things are missing."
+        screen.print(f"\n{said}")
+        return 1 if differences else 0
+    screen.print("\nOpen an address without .ics in a browser. Ctrl-C ends the demo.")
+    await _until_interrupted()
+    return 0
+
+
+async def _settle(service: Service, slack: SlackStandIn, expected: story.Expected) -> list[str]:
+    """Wait until all has arrived; a line for each thing that has not."""
+    deadline = asyncio.get_running_loop().time() + _PATIENCE
+    while True:
+        differences = [*expected.missing(slack), *await _missing_entries(service, expected)]
+        if not differences or asyncio.get_running_loop().time() > deadline:
+            return differences
+        await asyncio.sleep(0.2)
+
+
+async def _missing_entries(service: Service, expected: story.Expected) -> list[str]:
+    """What the feeds, fetched as a calendar does, do not show as it should be."""
+    lines = []
+    async with aiohttp.ClientSession() as session:
+        for host in HOSTS:
+            async with session.get(await service.feed_address(host.id)) as answer:
+                if answer.status != 200:
+                    lines.append(f"feed of {host.name}: HTTP {answer.status}")
+                    continue
+                calendar = Calendar.from_ical(await answer.read())
+            live = sum(event.get("STATUS") != "CANCELLED" for event in calendar.walk("VEVENT"))
+            wanted = len(expected.shown[host.id])
+            if live != wanted:
+                lines.append(f"feed of {host.name}: {live} bookings instead of {wanted}")
+    return lines
+
+
+async def _until_interrupted() -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with suppress(NotImplementedError):
+            loop.add_signal_handler(number, stop.set)
+    await stop.wait()

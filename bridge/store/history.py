@@ -1,0 +1,134 @@
+"""What people ask of the past: deliveries with their attempts, the event behind a message, another try."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Select, select, update
+
+from bridge.database import Database
+from bridge.store.deliveries import Attempt
+from bridge.store.events import StoredEvent
+from bridge.store.routing import TOPIC
+from bridge.tables.delivery import attempts, cards, deliveries, events, gates
+
+_LINK: Final = re.compile(r"/archives/([A-Z0-9]+)/p(\d{10})(\d{6})(?:\?.*thread_ts=([\d.]+))?")
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRecord:
+    """A delivery as people see it, with its latest attempts, oldest first."""
+
+    id: str
+    event_id: str
+    booking_id: str
+    destination: str
+    rule: str
+    style: str
+    state: str
+    attempts: int
+    next_at: datetime
+    channel: str
+    ts: str
+    error: str
+    problem: str
+    created_at: datetime
+    done_at: datetime | None
+    calls: tuple[Attempt, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EventRecord:
+    """An event with why it was routed as it was, and where it went."""
+
+    event: StoredEvent
+    rules_hash: str
+    trace: Sequence[Mapping[str, Any]]
+    deliveries: tuple[DeliveryRecord, ...]
+
+
+_RECORD: Final = tuple(deliveries.c[name] for name in DeliveryRecord.__slots__ if name != "calls")
+_EVENT: Final = tuple(events.c[name] for name in StoredEvent.__slots__)
+
+
+class History:
+    """Questions to one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def deliveries(
+        self, *, state: str = "", limit: int = 50, ids: Sequence[str] = (), event_id: str = ""
+    ) -> list[DeliveryRecord]:
+        """The latest deliveries, newest first."""
+        query = select(*_RECORD).order_by(deliveries.c.seq.desc()).limit(limit)
+        if state:
+            query = query.where(deliveries.c.state == state)
+        if ids:
+            query = query.where(deliveries.c.id.in_(ids))
+        if event_id:
+            query = query.where(deliveries.c.event_id == event_id)
+        return await self._records(query)
+
+    async def _records(self, query: Select[Any]) -> list[DeliveryRecord]:
+        async with self._database.read() as connection:
+            rows = [row._mapping for row in await connection.execute(query)]
+            calls = select(attempts).where(attempts.c.delivery_id.in_([row["id"] for row in rows]))
+            made: dict[str, list[Attempt]] = {}
+            for call in await connection.execute(calls.order_by(attempts.c.seq)):
+                one = Attempt(call.at, call.call, call.outcome, call.milliseconds)
+                made.setdefault(call.delivery_id, []).append(one)
+        return [DeliveryRecord(**row, calls=tuple(made.get(row["id"], ()))) for row in rows]
+
+    async def find(self, what: str, *, limit: int = 20) -> list[EventRecord]:
+        """The events behind an event's id (or its beginning), a booking's id, or a link to a Slack message."""
+        query = select(*_EVENT, events.c.rules_hash, events.c.trace)
+        query = query.order_by(events.c.seq.desc()).limit(limit)
+        link = _LINK.search(what)
+        if link:
+            query = query.where(events.c.id.in_(_behind(link[1], f"{link[2]}.{link[3]}")))
+        elif what:
+            of_event = events.c.id.startswith(what.lower(), autoescape=True)
+            query = query.where(of_event | (events.c.booking_id == what))
+        async with self._database.read() as connection:
+            rows = [dict(row._mapping) for row in await connection.execute(query)]
+        found = []
+        for row in rows:
+            rules_hash, trace = row.pop("rules_hash"), row.pop("trace")
+            event = StoredEvent(**row)
+            sent = await self.deliveries(event_id=event.id, limit=500)
+            found.append(EventRecord(event, rules_hash, json.loads(trace or "[]"), tuple(sent)))
+        return found
+
+    async def retry(self, ids: Sequence[str], now: datetime) -> int:
+        """Have dead deliveries tried again, all of them when no ids are given; how many."""
+        dead = deliveries.c.state == "dead"
+        chosen = dead & deliveries.c.id.in_(ids) if ids else dead
+        fresh = {"state": "waiting", "next_at": now, "attempts": 0, "failing_since": None, "done_at": None}
+        async with self._database.write() as connection:
+            places = select(deliveries.c.destination).where(chosen)
+            await connection.execute(
+                update(gates).where(gates.c.key.in_(places)).values(open_at=now, failures=0, reason="", since=None)
+            )
+            result = await connection.execute(update(deliveries).where(chosen).values(fresh))
+            await self._database.announce(connection, TOPIC)
+        self._database.ring(TOPIC)
+        return result.rowcount
+
+
+def _behind(channel: str, ts: str) -> Select[Any]:
+    """The events whose delivery posted this message, or whose booking's card it is."""
+    posted = select(deliveries.c.event_id).where(deliveries.c.channel == channel, deliveries.c.ts == ts)
+    carded = (
+        select(events.c.id)
+        .join(cards, cards.c.booking_id == events.c.booking_id)
+        .where(cards.c.channel == channel, cards.c.ts == ts)
+    )
+    return posted.union(carded).select()  # type: ignore[return-value]
+
+

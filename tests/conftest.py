@@ -1,0 +1,56 @@
+"""What all tests share: the two databases, and a service between the stand-ins."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from bridge.database import Database, open_database
+from tests import postgres
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[postgres.Server]:
+    """A PostgreSQL that the tests start themselves; without one they skip, but not in CI."""
+    if postgres.programs() is None:
+        if os.environ.get("CI"):
+            pytest.fail("PostgreSQL's server programs are not installed")
+        pytest.skip("PostgreSQL is not installed")
+    with postgres.running() as server:
+        asyncio.run(_migrate(server.url("template1")))  # every new database is a copy of it
+        yield server
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty, migrated SQLite file, to be copied."""
+    path = tmp_path_factory.mktemp("migrated") / "bridge.db"
+    asyncio.run(_migrate(f"sqlite:///{path}"))
+    return path
+
+
+async def _migrate(url: str) -> None:
+    await (await open_database(url)).close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database, once of each kind."""
+    if request.param == "sqlite":
+        file: Path = request.getfixturevalue("migrated_file")
+        return f"sqlite:///{shutil.copy(file, tmp_path / 'bridge.db')}"
+    server: postgres.Server = request.getfixturevalue("postgres_server")
+    return server.new_database()
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """An open, migrated database."""
+    opened = await open_database(database_url)
+    yield opened
+    await opened.close()
