@@ -19,7 +19,10 @@ from bridge.core.markup import NOTHING, Markup
 from bridge.core.scenes import Json, Rendered
 
 _LABEL = 200
-_ROOM_FOR_POINTER = 250
+NOTE = 1_000
+"""The most that a footer, the links or the mentions may take."""
+ROOM_FOR_POINTER = 250
+_ROOM_FOR_ANSWERS = 1_000
 _LEAST = 80
 
 
@@ -54,23 +57,30 @@ class Parts:
 def compose(parts: Parts) -> Rendered:
     """The message, within all of Slack's limits."""
     head, details, notes = _head(parts), _details(parts), _notes(parts)
-    room = fitting.ROOM - _ROOM_FOR_POINTER - weight([head, details, notes])
-    places = (fitting.ATTACHED_BLOCKS if parts.colour else fitting.BLOCKS - len(head)) - len(details) - 2
-    answers, shortened = _answers(parts.answers, room, places)
-    details += answers
-    if room < 0:
-        shortened |= fitting.fit(
-            details, room=max(fitting.ROOM - 2 * _ROOM_FOR_POINTER - weight([head, notes]), 0)
-        )
-    if shortened:
-        notes.append(context(mrkdwn(_pointer(parts.event_id), fitting.SECTION)))
+    tinted = bool(parts.colour and head)
+    most = (fitting.ATTACHED_BLOCKS if tinted else fitting.BLOCKS - len(head)) - len(notes) - 1
+    room = fitting.ROOM - ROOM_FOR_POINTER
+    answers = _all_answers(parts.answers, most - len(details))
+    if answers is not None and weight([head, details, answers, notes]) <= room:
+        details += answers
+    elif _squeeze(parts, head, details, notes, most, room - weight([head, notes])):
+        notes.append(context(mrkdwn(pointer(parts.event_id), NOTE)))
     details += notes
     text = spoken(parts)
-    if not parts.colour or not details:
+    if not tinted or not details:
         return Rendered(text, head + details, [])
-    return Rendered(
-        text, head, [{"color": parts.colour, "blocks": details, "fallback": cut(parts.title, 300)}]
-    )
+    attachment: Json = {"color": parts.colour, "blocks": details, "fallback": cut(parts.title, 300)}
+    return Rendered(text, head, [attachment])
+
+
+def _squeeze(
+    parts: Parts, head: list[Json], details: list[Json], notes: list[Json], most: int, room: int
+) -> bool:
+    """Put into the details what there is room for, shortening in place; whether something is missing."""
+    answers, shortened = _answers(parts.answers, room - weight(details), most - len(details))
+    details += answers
+    shortened |= fitting.fit(details, most, max(room, 0))
+    return fitting.fit([*head, *details, *notes]) or shortened
 
 
 def spoken(parts: Parts) -> str:
@@ -78,19 +88,24 @@ def spoken(parts: Parts) -> str:
     last = [note.text for note in (*parts.links, *parts.notes) if note]
     last += [f"For {parts.mention.text}"] if parts.mention else []
     lines = [parts.title, *(_said(line) for line in (*parts.lead, *parts.lines) if line.value)]
-    base, end = cut("\n".join(filter(None, lines)), 2_500), cut("\n".join(last), 900)
-    room = fitting.TEXT - size(base) - size(end) - _ROOM_FOR_POINTER
-    answers, shortened = [], False
-    for label, value in parts.answers:
-        answer = f"{inline(label)}: {inline(value)}"
-        if size(answer) >= room:
-            shortened = True
-            answers += [cut(answer, room - 1)] if room > _LEAST else []
-            break
-        answers.append(answer)
-        room -= size(answer) + 1
-    pointer = [_pointer(parts.event_id)] if shortened else []
-    return "\n".join(filter(None, [base, *answers, *pointer, end])) or "Booking"
+    whole, end = "\n".join(filter(None, lines)), cut("\n".join(last), NOTE)
+    room = fitting.TEXT - size(end) - ROOM_FOR_POINTER
+    base = cut(whole, room - _ROOM_FOR_ANSWERS if parts.answers else room)
+    answers, shortened = _spoken_answers(parts.answers, room - size(base) - 1)
+    more = [pointer(parts.event_id)] if shortened or base != whole else []
+    return "\n".join(filter(None, [base, *answers, *more, end])) or "Booking"
+
+
+def _spoken_answers(answers: tuple[tuple[str, str], ...], room: int) -> tuple[list[str], bool]:
+    """Lines of as many answers as fit, and whether something is missing."""
+    lines: list[str] = []
+    for label, value in answers:
+        line = f"{inline(label)}: {inline(value)}"
+        if size(line) > room:
+            return [*lines, *([cut(line, room)] if room > _LEAST else [])], True
+        lines.append(line)
+        room -= size(line) + 1
+    return lines, False
 
 
 def labelled(label: str, value: str) -> str:
@@ -105,7 +120,7 @@ def _said(line: Line) -> str:
 def _head(parts: Parts) -> list[Json]:
     blocks = [fitting.header(parts.header)] if parts.header.strip() else []
     if parts.mention:
-        blocks.append(section(mrkdwn(f"For {parts.mention.mrkdwn}", fitting.SECTION)))
+        blocks.append(section(mrkdwn(f"For {parts.mention.mrkdwn}", NOTE)))
     lead = (labelled(line.label, line.value.mrkdwn) for line in parts.lead if line.value)
     return blocks + [section(mrkdwn(text, fitting.SECTION)) for text in lead]
 
@@ -117,20 +132,25 @@ def _details(parts: Parts) -> list[Json]:
 def _notes(parts: Parts) -> list[Json]:
     """Links and remarks; a link is mrkdwn, since a button needs an endpoint that acknowledges clicks."""
     links = " · ".join(link.mrkdwn for link in parts.links if link)
-    blocks = [section(mrkdwn(links, fitting.SECTION))] if links else []
-    notes = [mrkdwn(note.mrkdwn, fitting.SECTION) for note in parts.notes if note]
+    blocks = [section(mrkdwn(links, NOTE))] if links else []
+    notes = [mrkdwn(note.mrkdwn, NOTE) for note in parts.notes if note]
     return blocks + ([context(*notes[: fitting.ELEMENTS])] if notes else [])
 
 
-def _answers(answers: tuple[tuple[str, str], ...], room: int, places: int) -> tuple[list[Json], bool]:
-    """Blocks of as many answers as fit, and whether something is missing.
+def _all_answers(answers: tuple[tuple[str, str], ...], places: int) -> list[Json] | None:
+    """Blocks of all answers, None when one is too long or there are too many.
 
     Label and answer are plain_text: whatever the booker typed is shown as typed.
     """
+    if 2 * len(answers) > places or any(plain_size(value) > fitting.SECTION for _, value in answers):
+        return None
+    return [block for label, value in answers for block in _answer(label, value, fitting.SECTION)]
+
+
+def _answers(answers: tuple[tuple[str, str], ...], room: int, places: int) -> tuple[list[Json], bool]:
+    """Blocks of as many answers as fit, and whether something is missing."""
     blocks: list[Json] = []
     for label, value in answers:
-        if not value:
-            continue
         if len(blocks) + 2 > places:
             return blocks, True
         pair = _answer(label, value, fitting.SECTION)
@@ -148,5 +168,6 @@ def _answer(label: str, value: str, limit: int) -> list[Json]:
     return [context(plain(cut_plain(label, _LABEL), _LABEL)), section(plain(value, limit))]
 
 
-def _pointer(event_id: str) -> str:
+def pointer(event_id: str) -> str:
+    """What a shortened message says at its end."""
     return f"Shortened; see all of it with `booking-bridge events show {event_id}`"

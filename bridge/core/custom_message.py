@@ -7,7 +7,7 @@ from typing import cast
 
 from bridge.core import block_templates, fitting
 from bridge.core.block_rules import violations
-from bridge.core.composing import Line, Parts, compose
+from bridge.core.composing import ROOM_FOR_POINTER, Line, Parts, compose, pointer
 from bridge.core.default_message import colour, default_parts, remarks
 from bridge.core.escaping import cut
 from bridge.core.markup import NOTHING, Markup, link, ours
@@ -101,8 +101,8 @@ def _blocks(scene: Scene, rules: Rules, source: object, run: Run, mention: Marku
         call = fitting.section(fitting.mrkdwn(f"For {mention.mrkdwn}", fitting.SECTION))
         blocks.insert(1 if blocks and blocks[0].get("type") == "header" else 0, call)
         said.append(f"For {mention.text}")
-    if len(blocks) <= fitting.BLOCKS:
-        fitting.fit(blocks)
+    if len(blocks) < fitting.BLOCKS and fitting.fit(blocks, room=fitting.ROOM - ROOM_FOR_POINTER):
+        blocks.append(fitting.context(fitting.mrkdwn(pointer(scene.event.id), fitting.SECTION)))
     if found := violations(blocks):
         raise MessageFailure(*found[0])
     text = cut("\n".join(said), fitting.TEXT) or default_parts(scene, rules).title

@@ -13,7 +13,7 @@ from bridge.core.scenes import Scene
 from bridge.core.tints import BAD, tint
 
 
-def default_parts(scene: Scene, rules: Rules) -> Parts:
+def default_parts(scene: Scene, rules: Rules, mention: Markup = NOTHING) -> Parts:
     """The parts of the built-in message for this scene."""
     show = rules.settings.show
     about = scenes.subject(scene, show)
@@ -33,6 +33,7 @@ def default_parts(scene: Scene, rules: Rules) -> Parts:
         answers=answers(scene.booking, show),
         links=page(scene),
         notes=remarks(scene),
+        mention=mention,
         colour=colour(scene),
         event_id=scene.event.id,
     )
@@ -77,6 +78,8 @@ def hosts(scene: Scene) -> Markup:
 
 def place(booking: Booking, show: Show) -> Markup:
     """Where, in words, with a link that shows its site."""
+    if not (booking.location.type or booking.location.details):
+        return NOTHING
     where = scenes.place(booking, show)
     return join([piece for piece in (typed(where.text[:600]), link(where.url)) if piece], " · ")
 

@@ -13,7 +13,7 @@ from typing import Final
 from jinja2 import Undefined
 
 from bridge.core import markup, words
-from bridge.core.bookings import Booking
+from bridge.core.bookings import CANCELLED, DECLINED, Booking
 from bridge.core.escaping import cut_plain, escape
 from bridge.core.markup import NOTHING, Markup
 from bridge.core.printing import (
@@ -108,7 +108,7 @@ def own(_: Work, value: str) -> Own:
 def when(work: Work, value: object) -> Markup:
     """A booking's time with its length and the booker's own time, or one moment."""
     if isinstance(value, View) and isinstance(value.source, Booking):
-        return markup.when(value.source, work.zone)
+        return markup.when(value.source, work.zone, off=value.source.status in {CANCELLED, DECLINED})
     if isinstance(value, datetime):
         return markup.instant(value, work.zone)
     if not value:

@@ -24,6 +24,7 @@ FIELD: Final = 2_000
 FIELDS: Final = 10
 ELEMENTS: Final = 10
 _SHORTEST: Final = 40
+_ENCODE: Final = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
 
 
 def plain(text: str, limit: int, *, emoji: bool = False) -> Json:
@@ -56,7 +57,7 @@ def context(*elements: Json) -> Json:
 
 def weight(value: object) -> int:
     """How much of `ROOM` a JSON value takes."""
-    return size(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    return size(_ENCODE(value))
 
 
 def texts(value: object) -> Iterator[Json]:

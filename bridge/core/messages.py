@@ -36,7 +36,8 @@ def render(scene: Scene, rules: Rules, *, message: str | None = None, mention: s
             return custom(scene, rules, own, called)
         except MessageFailure as failure:
             problem = f"messages.{own.name}.{failure}"
-    return replace(compose(replace(default_parts(scene, rules), mention=called)), problem=problem)
+    rendered = compose(default_parts(scene, rules, called))
+    return replace(rendered, problem=problem) if problem else rendered
 
 
 def chosen(scene: Scene, rules: Rules, message: str | None) -> Message | None:

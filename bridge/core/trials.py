@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from bridge.core import fitting
 from bridge.core.block_rules import violations
+from bridge.core.composing import NOTE
 from bridge.core.custom_message import MessageFailure, Run, filled_blocks
 from bridge.core.escaping import plain_size, size
 from bridge.core.markup import web_address
@@ -57,7 +58,7 @@ def _parts(message: Message, run: Run) -> Iterator[Problem]:
     for label, template in message.fields:
         yield from _within(f"fields.{label}", template, run, fitting.FIELD - size(label) - 3)
         yield from _label(f"fields.{label}", label)
-    yield from _within("footer", message.footer, run, fitting.SECTION)
+    yield from _within("footer", message.footer, run, NOTE)
     for label, template in message.links:
         yield from _address(f"links.{label}", template, run)
         yield from _label(f"links.{label}", label)
