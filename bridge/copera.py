@@ -1,0 +1,286 @@
+"""Copera's read API: bookings page by page, one booking, booking types, members.
+
+Knows HTTP and nothing of what is kept. Waits out rate limits and short troubles; what it raises says
+in words what to do, and never holds the token.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from hashlib import blake2b
+from time import perf_counter
+from types import TracebackType
+from typing import Final, Self
+from urllib.parse import quote
+
+import aiohttp
+from yarl import URL
+
+from bridge.core.bookings import BookingType, Person
+from bridge.core.reading import line, read_member, read_type, text
+from bridge.core.refresh import Sighting
+
+Observer = Callable[[str, str, float], None]
+"""Told of every request: the endpoint, the status or trouble, and the seconds it took."""
+
+ATTEMPTS: Final = 4
+_PAGE: Final = 100
+_MEMBERS: Final = 500
+_LARGEST: Final = 64 * 2**20  # bytes of one answer: a hundred bookings with very long answers
+_LONGEST_WAIT: Final = 60.0
+_TIMES: Final = aiohttp.ClientTimeout(total=60, sock_connect=5, sock_read=20)
+_READER: Final = b"1"
+"""Part of every digest: raise it when reading changes, and every booking is read anew."""
+
+
+class CoperaError(Exception):
+    """The read API did not give what was asked for; the message says why and what to do."""
+
+
+class Unreachable(CoperaError):
+    """No answer, no sensible answer, or a trouble of Copera's that may pass by itself."""
+
+
+class Unauthorised(CoperaError):
+    """401: the token is wrong, expired or revoked."""
+
+
+class Forbidden(CoperaError):
+    """403: the token lacks a scope."""
+
+
+class Refused(CoperaError):
+    """Another answer that will not change by asking again."""
+
+
+class BrokenListing(CoperaError):
+    """A listing that cannot be read to its end: its cursors lead nowhere or in a circle."""
+
+
+class Copera:
+    """The read API at one address with one token; an asynchronous context manager.
+
+    `skew` is how far Copera's clock was ahead of ours in the last answer, None before the first.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        observer: Observer = lambda endpoint, outcome, seconds: None,
+        pause: float = 0.5,
+    ) -> None:
+        self._url = url.rstrip("/")
+        self._token = token
+        self._clock = clock
+        self._observer = observer
+        self._pause = pause
+        self._session: aiohttp.ClientSession | None = None
+        self.skew: timedelta | None = None
+
+    async def __aenter__(self) -> Self:
+        headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
+        self._session = aiohttp.ClientSession(headers=headers, timeout=_TIMES)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def pages(
+        self,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        type_id: str = "",
+        attempts: int = ATTEMPTS,
+    ) -> AsyncIterator[tuple[Sighting, ...]]:
+        """All bookings that start in this span, a page at a time. Raises CoperaError."""
+        query = {"limit": str(_PAGE)}
+        query |= {"from": _iso(since)} if since else {}
+        query |= {"to": _iso(until)} if until else {}
+        query |= {"bookingTypeId": type_id} if type_id else {}
+        cursors: set[str] = set()
+        while True:
+            read_at = self._clock()
+            answer = _mapping(await self._get("/bookings", query, attempts))
+            items = answer.get("bookings")
+            if not isinstance(items, list):
+                raise Unreachable("Copera's list of bookings holds no bookings")
+            yield tuple(_sighting(item, read_at) for item in items if isinstance(item, dict))
+            cursor = _next_cursor(answer, empty=not items)
+            if cursor is None:
+                return
+            if cursor in cursors:
+                raise BrokenListing("Copera's list of bookings goes in a circle: a cursor came twice")
+            cursors.add(cursor)
+            query["cursor"] = cursor
+
+    async def booking(self, uid: str, attempts: int = ATTEMPTS) -> Sighting | None:
+        """One booking by its uid, None when there is none. Raises CoperaError."""
+        if not uid.strip("."):
+            return None
+        read_at = self._clock()
+        answer = await self._get(f"/bookings/{quote(uid, safe='')}", {}, attempts, missing=True)
+        found = _mapping(answer)
+        found = _mapping(found.get("booking")) or found
+        sighting = _sighting(found, read_at)
+        return sighting if sighting.uid else None
+
+    async def types(self) -> tuple[BookingType, ...]:
+        """All booking types, hidden and inactive ones too. Raises CoperaError."""
+        answer = await self._get("/booking-types", {}, ATTEMPTS)
+        items = answer if isinstance(answer, list) else _only_list(answer)
+        return tuple(found for item in items if (found := read_type(_mapping(item))).id)
+
+    async def members(self) -> tuple[Person, ...]:
+        """The workspace's members. Raises CoperaError; Forbidden and Unauthorised are usual here."""
+        found: list[Person] = []
+        offset = 0
+        while True:
+            query = {"limit": str(_MEMBERS), "offset": str(offset)}
+            answer = _mapping(await self._get("/workspace/members", query, ATTEMPTS))
+            items = _only_list(answer)
+            found += (person for item in items if (person := read_member(_mapping(item))).id)
+            offset += len(items)
+            total = answer.get("total")
+            if not items or not isinstance(total, int) or offset >= total:
+                return tuple(found)
+
+    async def _get(
+        self, path: str, query: Mapping[str, str], attempts: int, *, missing: bool = False
+    ) -> object:
+        """The JSON of an answer; {} for a 404 where `missing` is allowed."""
+        for attempt in range(1, attempts + 1):
+            try:
+                return await self._ask(path, query, missing=missing)
+            except _Later as later:
+                if attempt == attempts:
+                    raise Unreachable(str(later)) from None
+                backoff = self._pause * 2**attempt * random.uniform(0.5, 1)  # noqa: S311 - spreads load
+                await asyncio.sleep(min(max(later.seconds, backoff), _LONGEST_WAIT))
+        raise AssertionError("unreachable: attempts is at least one")
+
+    async def _ask(self, path: str, query: Mapping[str, str], *, missing: bool) -> object:
+        if self._session is None:
+            raise RuntimeError("Copera is used outside its context")
+        url = URL(self._url + path, encoded=True).with_query(query)
+        endpoint = "/bookings/{uid}" if path.startswith("/bookings/") else path
+        began = perf_counter()
+        outcome = "failed"
+        try:
+            async with self._session.get(url, allow_redirects=False) as response:
+                outcome = str(response.status)
+                body = await _bounded(response)
+        except TimeoutError:
+            raise _Later("Copera did not answer in time") from None
+        except (aiohttp.ClientError, OSError) as problem:
+            raise _Later(f"Copera cannot be reached: {type(problem).__name__}") from None
+        finally:
+            self._observer(endpoint, outcome, perf_counter() - began)
+        self._note_clock(response)
+        if response.status == 404 and missing:
+            return {}
+        return self._read(response, body, endpoint)
+
+    def _read(self, response: aiohttp.ClientResponse, body: bytes, endpoint: str) -> object:
+        try:
+            answer = json.loads(body)
+        except (ValueError, RecursionError):
+            answer = None
+        status = response.status
+        if status == 200 and answer is not None:
+            return answer
+        said = line(_mapping(answer).get("message"), limit=200).replace(self._token, "<token>")
+        words = f"Copera answered {status} to {endpoint}" + (f": {said}" if said else "")
+        if status == 200:
+            raise _Later(f"Copera's answer to {endpoint} is not JSON")
+        if status == 429 or status >= 500:
+            raise _Later(words, _wait(response, _mapping(answer)))
+        if status == 401:
+            raise Unauthorised(f"{words}. COPERA_API_TOKEN is wrong, revoked or expired: make a new one")
+        if status == 403:
+            scope = "access to the directory" if "members" in endpoint else "the scope access_bookings"
+            raise Forbidden(f"{words}. Give the token in COPERA_API_TOKEN {scope}")
+        raise Refused(f"{words}. Is COPERA_API_URL the API's address?")
+
+    def _note_clock(self, response: aiohttp.ClientResponse) -> None:
+        try:
+            theirs = parsedate_to_datetime(response.headers.get("Date", ""))
+        except ValueError:
+            return
+        if theirs.tzinfo is not None:
+            self.skew = theirs - self._clock()
+
+
+class _Later(Exception):
+    """A trouble that may pass; `seconds` is what Copera asked us to wait."""
+
+    def __init__(self, message: str, seconds: float = 0) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
+async def _bounded(response: aiohttp.ClientResponse) -> bytes:
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > _LARGEST:
+            raise Unreachable(f"Copera's answer is larger than {_LARGEST // 2**20} MiB")
+    return bytes(body)
+
+
+def _sighting(item: Mapping[str, object], read_at: datetime) -> Sighting:
+    """The digest is of the answer in a canonical form: equal digests need no further look."""
+    document = json.dumps(item, sort_keys=True, separators=(",", ":")).encode()
+    digest = blake2b(document, digest_size=16, key=_READER).hexdigest()
+    return Sighting(text(item.get("uid"), limit=200), digest, document, read_at)
+
+
+def _next_cursor(answer: Mapping[str, object], *, empty: bool) -> str | None:
+    cursor, more = answer.get("nextCursor"), answer.get("hasMore")
+    if more is False or (more is None and not cursor):
+        return None
+    if not isinstance(cursor, str) or not cursor:
+        raise BrokenListing("Copera says that there are more bookings, and not where")
+    if empty:
+        raise BrokenListing("Copera says that there are more bookings after an empty page")
+    return cursor
+
+
+def _wait(response: aiohttp.ClientResponse, answer: Mapping[str, object]) -> float:
+    """The seconds Copera asks for, in the body or the header; 0 when it does not."""
+    return max([0.0, *_seconds(answer.get("retryAfter")), *_seconds(response.headers.get("Retry-After"))])
+
+
+def _seconds(value: object) -> Iterator[float]:
+    try:
+        seconds = float(value) if isinstance(value, str | int | float) else 0.0
+    except (ValueError, OverflowError):
+        return
+    if 0 < seconds < _LONGEST_WAIT * 60:  # false for what is no number, too
+        yield seconds
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, dict) else {}
+
+
+def _only_list(value: object) -> list[object]:
+    """The list of an answer: no guide names the key under which booking types come."""
+    lists = [item for item in _mapping(value).values() if isinstance(item, list)]
+    if not lists:
+        raise Unreachable("Copera's answer holds no list")
+    return lists[0]

@@ -1,0 +1,179 @@
+"""Keeps the mirror: a full refresh at start and at intervals by one replica at a time, and hints."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from bridge.copera import Copera
+from bridge.core.bookings import Booking, BookingType, Person
+from bridge.database import Database, Unavailable
+from bridge.mirror.hinting import Hint, Hints
+from bridge.mirror.refreshing import Outcome, Refresher
+from bridge.mirror.taking import Taking
+from bridge.store.bookings import Bookings
+from bridge.store.feeds import FeedStore
+from bridge.store.refreshes import MirrorState, Refreshes
+
+log = structlog.get_logger()
+
+_LEASE: Final = timedelta(seconds=60)
+_SOON: Final = timedelta(seconds=20)
+_FIRST_WAIT: Final = 5.0
+
+
+class Mirror:
+    """The mirror of one workspace's bookings. Run `run` as a task.
+
+    `people` are those named in the rules. `changed` is called when feeds show something else, `named`
+    with the members and booking types whenever they were read.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        copera: Copera,
+        *,
+        clock: Callable[[], datetime],
+        interval: timedelta,
+        past_days: int,
+        people: Callable[[], Iterable[Person]] = tuple,
+        changed: Callable[[], None] = lambda: None,
+        named: Callable[[Sequence[Person], Sequence[BookingType]], None] = lambda people, types: None,
+    ) -> None:
+        self._clock = clock
+        self._interval = interval
+        self._named = named
+        self._changed = changed
+        self._refreshes = Refreshes(database)
+        bookings = Bookings(database)
+        taking = Taking(bookings, FeedStore(database), clock, changed)
+        self._refresher = Refresher(
+            copera,
+            bookings,
+            self._refreshes,
+            taking,
+            clock=clock,
+            past_days=past_days,
+            people=people,
+            step=self._hold_on,
+        )
+        self._hints = Hints(copera, bookings, self._refreshes, taking, clock=clock, give_up=self.refresh_soon)
+        self._holder = os.urandom(8).hex()
+        self._held_at: datetime | None = None
+        self._wanted = asyncio.Event()
+
+    def hint(self, booking_id: str, booking: Booking, at: datetime) -> None:
+        """A webhook said at `at` (its createdAt) that a booking is in this state. Returns at once."""
+        self._hints.add(Hint(booking_id, booking, at))
+
+    def refresh_soon(self) -> None:
+        """Ask for a full refresh before it is due."""
+        self._wanted.set()
+
+    async def state(self) -> MirrorState:
+        """How the mirror fares, for health and metrics. Raises Unavailable."""
+        return await self._refreshes.state()
+
+    async def run(self) -> None:
+        """Refresh and follow hints, for ever; troubles are logged, kept and waited out."""
+        await self._prepare()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._hints.run())
+            tasks.create_task(self._refresh_for_ever())
+
+    async def refresh(self, *, if_due: bool = False) -> Outcome | None:
+        """Refresh once now; None while another replica does, or has done lately. Raises Unavailable."""
+        await self._refreshes.prepare()
+        now = self._clock()
+        if not await self._refreshes.lease(self._holder, now, _LEASE):
+            return None
+        self._held_at = now
+        try:
+            last = (await self._refreshes.state()).refreshed_at
+            if if_due and last is not None and now - last < self._interval * 0.9:
+                return None
+            outcome = await self._refresher.refresh()
+        finally:
+            await self._refreshes.release(self._holder)
+        await self._tell_names()
+        self._changed()
+        return outcome
+
+    async def _prepare(self) -> None:
+        while True:
+            try:
+                await self._refreshes.prepare()
+                await self._tell_names()
+            except Unavailable as problem:
+                log.warning("mirror.waiting", reason=str(problem))
+                await asyncio.sleep(_FIRST_WAIT)
+            else:
+                return
+
+    async def _refresh_for_ever(self) -> None:
+        failures = 0
+        if_due = False
+        interval = self._interval.total_seconds()
+        while True:
+            outcome = await self._refresh_once(if_due=if_due)
+            if outcome is None:
+                wait = min(interval, _LEASE.total_seconds())
+            elif outcome.believed:
+                failures, wait = 0, interval
+            else:
+                failures += 1
+                wait = min(interval, _FIRST_WAIT * 2 ** min(failures, 10))
+            if_due = not await self._asked_within(wait)
+
+    async def _refresh_once(self, *, if_due: bool) -> Outcome | None:
+        began = self._clock()
+        try:
+            outcome = await self.refresh(if_due=if_due)
+            if outcome is None:
+                await self._tell_names()
+        except Unavailable as problem:
+            outcome = Outcome(believed=False, problem=str(problem))
+        if outcome is not None:
+            self._log(outcome, self._clock() - began)
+        return outcome
+
+    async def _asked_within(self, seconds: float) -> bool:
+        """Wait; true, a little later, when a refresh is asked for meanwhile."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wanted.wait()
+        except TimeoutError:
+            return False
+        await asyncio.sleep(min(_FIRST_WAIT, seconds))
+        self._wanted.clear()
+        return True
+
+    async def _hold_on(self) -> None:
+        """Extend the lease while a refresh takes its time."""
+        now = self._clock()
+        if self._held_at is None or now - self._held_at > _SOON:
+            await self._refreshes.lease(self._holder, now, _LEASE)
+            self._held_at = now
+
+    async def _tell_names(self) -> None:
+        self._named(await self._refreshes.people(), await self._refreshes.types())
+
+    def _log(self, outcome: Outcome, took: timedelta) -> None:
+        milliseconds = round(took / timedelta(milliseconds=1))
+        if outcome.believed:
+            log.info(
+                "mirror.refreshed",
+                size=outcome.size,
+                changed=outcome.changed,
+                removed=outcome.removed,
+                problem=outcome.problem or None,
+                ms=milliseconds,
+            )
+        else:
+            log.warning("mirror.refresh_failed", reason=outcome.problem, ms=milliseconds)

@@ -1,0 +1,124 @@
+"""A full refresh: names, then every booking of the window, planned as a whole before it is believed."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from bridge.copera import BrokenListing, Copera, CoperaError, Forbidden, Unauthorised
+from bridge.core.bookings import BookingType, Directory, Person
+from bridge.core.refresh import DAY, Changes, Listing, Suspicious, plan_refresh, window
+from bridge.mirror.taking import Taking
+from bridge.store.bookings import Bookings
+from bridge.store.refreshes import Refreshes
+
+_MOST_ASKED: Final = 50
+"""Missing bookings that are asked for one by one in one refresh; the others wait for the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a refresh went: bookings listed, how many changed or went; `problem` is "" when all was well.
+
+    `believed` is false when nothing of the listing was used.
+    """
+
+    believed: bool
+    size: int = 0
+    changed: int = 0
+    removed: int = 0
+    problem: str = ""
+
+
+class Refresher:
+    """Refreshes the mirror; `people` are those named in the rules, `step` is called for every page."""
+
+    def __init__(
+        self,
+        copera: Copera,
+        bookings: Bookings,
+        refreshes: Refreshes,
+        taking: Taking,
+        *,
+        clock: Callable[[], datetime],
+        past_days: int,
+        people: Callable[[], Iterable[Person]],
+        step: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._copera = copera
+        self._bookings = bookings
+        self._refreshes = refreshes
+        self._taking = taking
+        self._clock = clock
+        self._past_days = past_days
+        self._people = people
+        self._step = step
+
+    async def refresh(self) -> Outcome:
+        """Refresh once and note how it went. Raises Unavailable when the database does not work."""
+        problems = await self.names()
+        try:
+            outcome = await self._bookings_outcome("; ".join(problems))
+        except BrokenListing as problem:
+            outcome = Outcome(believed=False, problem=f"not believed: {problem}")
+        except CoperaError as problem:
+            outcome = Outcome(believed=False, problem=str(problem))
+        if outcome.believed:
+            await self._refreshes.succeeded(self._clock(), outcome.size, outcome.problem)
+        else:
+            await self._refreshes.failed(self._clock(), outcome.problem)
+        return outcome
+
+    async def _bookings_outcome(self, problem: str) -> Outcome:
+        since = window(self._clock(), self._past_days)
+        listing = Listing(await self._bookings.traces())
+        at_first = not listing.known
+        count = 0
+        async for page in self._copera.pages(since):
+            listing.add(page)
+            await self._step()
+            if at_first:  # nothing can be lost yet, and all of it need not be held in memory
+                count += await self._taking.take(listing.different.values())
+                listing.different.clear()
+        plan = plan_refresh(listing, since)
+        if isinstance(plan, Suspicious):
+            return Outcome(believed=False, problem=f"not believed: {plan.reason}")
+        count += await self._taking.take(plan.upserts)
+        removed = await self._ask_for(plan)
+        await self._bookings.forget(since - DAY)
+        return Outcome(True, plan.size, count, removed, problem)
+
+    async def _ask_for(self, plan: Changes) -> int:
+        """Ask for each booking that was not listed; only one that is answered with 404 is gone."""
+        removed = 0
+        for uid in plan.missing[:_MOST_ASKED]:
+            asked_at = self._clock()
+            sighting = await self._copera.booking(uid)
+            if sighting is None:
+                removed += await self._taking.remove(uid, asked_at)
+            elif sighting.uid == uid:
+                await self._taking.take([sighting])
+        return removed
+
+    async def names(self) -> list[str]:
+        """Read members and booking types; what went wrong, which keeps the names known so far."""
+        problems = []
+        try:
+            types: Sequence[BookingType] = await self._copera.types()
+        except CoperaError as problem:
+            problems.append(str(problem))
+            types = ()
+        if types:
+            await self._refreshes.save_types(types, self._clock())
+        try:
+            members: Sequence[Person] = await self._copera.members()
+        except (Forbidden, Unauthorised):  # usual for a token that reads bookings perfectly well
+            members = ()
+        except CoperaError as problem:
+            problems.append(str(problem))
+            members = ()
+        people = tuple(Directory(members or await self._refreshes.people(), self._people()))
+        await self._refreshes.save_people(people, self._clock())
+        return problems

@@ -1,0 +1,114 @@
+"""Taking what Copera told into the store: settled against what is known, never with an older state."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Final
+
+from bridge.core.bookings import Booking
+from bridge.core.feeds import ALL, Who
+from bridge.core.reading import read_booking
+from bridge.core.refresh import Sighting, farewells, gone, settle
+from bridge.store.bookings import Bookings, Kept, Saving
+from bridge.store.feeds import FeedStore
+
+_BATCH: Final = 100
+"""Bookings in one transaction: the receiver of webhooks waits for the same writer."""
+
+
+def read(sighting: Sighting) -> Booking:
+    """The booking in an answer of the read API."""
+    document = json.loads(sighting.document)
+    return read_booking(document if isinstance(document, dict) else {})
+
+
+class Taking:
+    """Stores bookings and makes sure that whoever hosts them has a feed."""
+
+    def __init__(
+        self,
+        bookings: Bookings,
+        feeds: FeedStore,
+        clock: Callable[[], datetime],
+        changed: Callable[[], None],
+    ) -> None:
+        self._bookings = bookings
+        self._feeds = feeds
+        self._clock = clock
+        self._changed = changed
+        self._registered: set[Who] = set()
+
+    async def take(self, sightings: Iterable[Sighting]) -> int:
+        """Store what the read API told; how many bookings calendars will show differently."""
+        waiting = list(sightings)
+        count = 0
+        for first in range(0, len(waiting), _BATCH):
+            told = {one.uid: (one, read(one)) for one in waiting[first : first + _BATCH]}
+            count += await self._change(list(told), partial(self._settled, told))
+        return count
+
+    async def tell(self, uid: str, booking: Booking, at: datetime) -> int:
+        """Store what a webhook said at `at` of a booking that is known, until the read API is asked."""
+
+        def decide(known: Mapping[str, Kept]) -> Iterator[Saving]:
+            kept = known.get(uid)
+            if kept is not None and kept.read_at < at:
+                entry = settle(kept.entry, booking, uid, self._clock())
+                yield _saving(kept, Kept(entry, "", at), self._clock())
+
+        return await self._change([uid], decide)
+
+    async def remove(self, uid: str, asked_at: datetime) -> int:
+        """Cancel a booking that the read API no longer has."""
+
+        def decide(known: Mapping[str, Kept]) -> Iterator[Saving]:
+            kept = known.get(uid)
+            if kept is not None and kept.read_at < asked_at:
+                entry = gone(kept.entry, self._clock())
+                yield _saving(kept, Kept(entry, "", asked_at), self._clock())
+
+        return await self._change([uid], decide)
+
+    def _settled(
+        self, told: Mapping[str, tuple[Sighting, Booking]], known: Mapping[str, Kept]
+    ) -> Iterator[Saving]:
+        now = self._clock()
+        for uid, (sighting, booking) in told.items():
+            kept = known.get(uid)
+            if kept is not None and kept.read_at > sighting.read_at:
+                continue
+            entry = settle(kept.entry if kept else None, booking, uid, now)
+            yield _saving(kept, Kept(entry, sighting.digest, sighting.read_at), now)
+
+    async def _change(
+        self, uids: Sequence[str], decide: Callable[[Mapping[str, Kept]], Iterable[Saving]]
+    ) -> int:
+        savings = await self._bookings.change(uids, decide)
+        visible = [saving for saving in savings if saving.visible]
+        if visible:
+            await self._register(visible)
+            self._changed()
+        return len(visible)
+
+    async def _register(self, savings: Iterable[Saving]) -> None:
+        wanted = {ALL}
+        for saving in savings:
+            booking = saving.kept.entry.booking
+            wanted |= {Who("host", host) for host in booking.host_ids}
+            wanted |= {Who("type", booking.type_id)} if booking.type_id else set()
+        if new := wanted - self._registered:
+            await self._feeds.register(new, self._clock())
+            self._registered |= new
+
+
+def _saving(old: Kept | None, new: Kept, now: datetime) -> Saving:
+    before, after = old.entry if old else None, new.entry
+    visible = (
+        before is None
+        or (before.full, before.shown, before.closed_at) != (after.full, after.shown, after.closed_at)
+        or before.booking.type_id != after.booking.type_id
+    )
+    return Saving(new, farewells(before, after, now), visible)

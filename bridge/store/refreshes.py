@@ -1,0 +1,187 @@
+"""How the mirror fares, who refreshes it, and the names it learnt: members and booking types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import delete, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bridge.core.bookings import BookingType, Person
+from bridge.core.tokens import Detail
+from bridge.database import Database
+from bridge.store.bookings import TOPIC, next_revision
+from bridge.tables.mirror import booking_hosts, booking_types, bookings, members, mirror
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorState:
+    """The mirror as a whole; `refreshed_at` is None before a refresh was ever believed."""
+
+    revision: int
+    feeds_revision: int
+    names_at: datetime | None
+    refreshed_at: datetime | None
+    problem: str
+    problem_at: datetime | None
+    size: int
+    ids_differ: bool
+
+
+_STATE = tuple(mirror.c[name] for name in MirrorState.__slots__)
+_NEW: MirrorState = MirrorState(0, 0, None, None, "", None, 0, False)
+
+
+class Refreshes:
+    """The mirror's state in one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._insert = sqlite.insert if database.is_sqlite else postgresql.insert
+
+    async def prepare(self) -> None:
+        """Make the one row that the rest needs, if it is not there."""
+        row = {"id": 1, "holder": "", "lease_until": None}
+        row |= {name: getattr(_NEW, name) for name in MirrorState.__slots__}
+        async with self._database.write() as connection:
+            await connection.execute(self._insert(mirror).values(**row).on_conflict_do_nothing())
+
+    async def state(self) -> MirrorState:
+        """How things stand; a mirror that was never prepared is new."""
+        async with self._database.read() as connection:
+            row = (await connection.execute(select(*_STATE))).first()
+        return MirrorState(*row) if row else _NEW
+
+    async def lease(self, holder: str, now: datetime, length: timedelta) -> bool:
+        """Take or extend the right to refresh; False while another replica has it."""
+        free = or_(mirror.c.lease_until.is_(None), mirror.c.lease_until < now, mirror.c.holder == holder)
+        statement = update(mirror).where(free).values(holder=holder, lease_until=now + length)
+        async with self._database.write() as connection:
+            return (await connection.execute(statement)).rowcount == 1
+
+    async def release(self, holder: str) -> None:
+        """Give the right to refresh back."""
+        await self._set({"lease_until": None}, mirror.c.holder == holder)
+
+    async def succeeded(self, now: datetime, size: int, problem: str = "") -> None:
+        """A refresh was believed; `problem` is what else went wrong, with the names for instance."""
+        await self._set(
+            {"refreshed_at": now, "size": size, "problem": problem, "problem_at": now if problem else None}
+        )
+
+    async def failed(self, now: datetime, problem: str) -> None:
+        """A refresh failed, or was not believed."""
+        await self._set({"problem": problem, "problem_at": now})
+
+    async def learn_ids_differ(self) -> None:
+        """What webhooks call a booking is not the API's uid."""
+        await self._set({"ids_differ": True})
+
+    async def _set(self, values: dict[str, Any], *where: Any) -> None:
+        async with self._database.write() as connection:
+            await connection.execute(update(mirror).where(*where).values(**values))
+
+    async def people(self) -> tuple[Person, ...]:
+        """The members and hosts as last named."""
+        query = select(members.c.id, members.c.name, members.c.email)
+        async with self._database.read() as connection:
+            return tuple(Person(*row) for row in (await connection.execute(query)).all())
+
+    async def types(self) -> tuple[BookingType, ...]:
+        """The booking types as last listed."""
+        async with self._database.read() as connection:
+            rows = (await connection.execute(select(booking_types))).mappings().all()
+        return tuple(BookingType(**row) for row in rows)
+
+    async def save_people(self, people: Sequence[Person], now: datetime) -> bool:
+        """Take over names; bookings whose hosts are called differently get a new revision."""
+        known = {person.id: person for person in await self.people()}
+        new = {person.id: Person(person.id, person.name, person.email) for person in people}
+        changed = [one for one in new.values() if known.get(one.id) != one]
+        if not changed and known.keys() == new.keys():
+            return False
+        renamed = [
+            one
+            for one in {*known, *new}
+            if _shown_name(known.get(one), one) != _shown_name(new.get(one), one)
+        ]
+        rows = [{"id": one.id, "name": one.name, "email": one.email} for one in changed]
+        async with self._database.write() as connection:
+            await self._replace(connection, members, rows, known.keys() - new.keys())
+            revision = await _renamed(connection, now)
+            for some in _slices(renamed):
+                hosted = select(booking_hosts.c.uid).where(booking_hosts.c.host_id.in_(some))
+                await _raise_marks(connection, bookings.c.uid.in_(hosted), revision, now)
+            await self._database.announce(connection, TOPIC)
+        return True
+
+    async def save_types(self, types: Sequence[BookingType], now: datetime) -> bool:
+        """Take over booking types; bookings of one with another colour get a new revision."""
+        known = {kind.id: kind for kind in await self.types()}
+        new = {kind.id: kind for kind in map(_bare, types)}
+        changed = [kind for kind in new.values() if known.get(kind.id) != kind]
+        if not changed and known.keys() == new.keys():
+            return False
+        repainted = [kind.id for kind in changed if kind.id in known and known[kind.id].color != kind.color]
+        rows = [{name: getattr(kind, name) for name in booking_types.c.keys()} for kind in changed]  # noqa: SIM118
+        async with self._database.write() as connection:
+            await self._replace(connection, booking_types, rows, known.keys() - new.keys())
+            revision = await _renamed(connection, now)
+            for some in _slices(repainted):
+                await _raise_marks(connection, bookings.c.type_id.in_(some), revision, now)
+            await self._database.announce(connection, TOPIC)
+        return True
+
+    async def _replace(
+        self, connection: AsyncConnection, table: Any, rows: list[dict[str, Any]], lost: Iterable[str]
+    ) -> None:
+        if gone := list(lost):
+            await connection.execute(delete(table).where(table.c.id.in_(gone)))
+        if rows:
+            statement = self._insert(table)
+            values = {name: statement.excluded[name] for name in rows[0] if name != "id"}
+            await connection.execute(
+                statement.on_conflict_do_update(index_elements=["id"], set_=values), rows
+            )
+
+
+async def _renamed(connection: AsyncConnection, now: datetime) -> int:
+    revision = await next_revision(connection)
+    await connection.execute(update(mirror).values(names_at=now))
+    return revision
+
+
+async def _raise_marks(connection: AsyncConnection, which: Any, revision: int, now: datetime) -> None:
+    """What shows a name or colour that changed has a new revision, at the levels that show it."""
+    levels: tuple[Detail, ...] = ("full", "title")
+    raised = {f"{level}_sequence": bookings.c[f"{level}_sequence"] + 1 for level in levels}
+    moments = {f"{level}_at": now for level in levels}
+    await connection.execute(
+        update(bookings).where(which, bookings.c.shown).values(**raised, **moments, revision=revision)
+    )
+
+
+def _slices(items: Sequence[str]) -> Iterable[Sequence[str]]:
+    return (items[first : first + 500] for first in range(0, len(items), 500))
+
+
+def _shown_name(person: Person | None, identity: str) -> str:
+    return (person.name or person.email or identity) if person else identity
+
+
+def _bare(kind: BookingType) -> BookingType:
+    """Without the description, which nothing here shows."""
+    return BookingType(
+        kind.id,
+        title=kind.title,
+        slug=kind.slug,
+        kind=kind.kind,
+        color=kind.color,
+        duration=kind.duration,
+        hidden=kind.hidden,
+        active=kind.active,
+    )

@@ -1,0 +1,227 @@
+"""A full refresh: what is listed is kept, and nothing disappears by mistake."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bridge.core.bookings import Person
+from bridge.core.feeds import Who
+from bridge.sandbox.copera_api import BOOKING, BOOKINGS, MEMBERS, TYPES
+from bridge.sandbox.faults import BrokenJson, Fault, RateLimit, Refuse, RepeatedCursor, ShortPage, Status
+from bridge.store.feeds import FeedStore
+from bridge.store.refreshes import Refreshes
+from tests.mirror.conftest import Workshop
+
+SOON = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(days=2)
+BOOKER = {"name": "Alice", "email": "alice@example.com"}
+
+
+async def test_every_page_is_read(workshop: Workshop) -> None:
+    """230 bookings on three pages: each host's feed holds exactly that host's."""
+    uids = workshop.stand_in.load(230, days=60)
+    outcome = await workshop.mirror.refresh()
+    assert outcome is not None
+    assert (outcome.believed, outcome.size, outcome.changed, outcome.problem) == (True, 230, 230, "")
+    assert workshop.calls(BOOKINGS) == 3
+    declined = {b.uid for b in workshop.stand_in.calendar.bookings.values() if b.status == "DECLINED"}
+    assert set(await workshop.feed()) == set(uids) - declined
+    for member in workshop.stand_in.calendar.members:
+        theirs = {b.uid for b in workshop.stand_in.calendar.bookings.values() if member in b.hosts}
+        assert set(await workshop.feed(Who("host", member))) == theirs - declined
+
+
+async def test_an_unchanged_listing_changes_nothing(workshop: Workshop) -> None:
+    """The second refresh of the same bookings finds no change, and revisions stay."""
+    workshop.stand_in.load(120)
+    await workshop.mirror.refresh()
+    before = await workshop.feed()
+    outcome = await workshop.mirror.refresh()
+    assert outcome is not None
+    assert outcome.changed == 0
+    assert await workshop.feed() == before
+
+
+async def test_revisions_rise_with_what_is_shown(workshop: Workshop) -> None:
+    """A new answer is news for those who see everything, a new time for everybody."""
+    calendar = workshop.stand_in.calendar
+    workshop.stand_in.load(3)
+    uid = calendar.create("Intro Call", start=SOON, booker=BOOKER).uid
+    await workshop.mirror.refresh()
+    calendar.change(
+        "booking.confirmed", uid, answers=({"questionId": "q", "label": "Topic", "value": "New"},)
+    )
+    await workshop.mirror.refresh()
+    entry = (await workshop.feed())[uid]
+    assert [entry.full.sequence, entry.title.sequence, entry.busy.sequence] == [1, 0, 0]
+    calendar.reschedule(uid, SOON + timedelta(hours=1))
+    await workshop.mirror.refresh()
+    entry = (await workshop.feed())[uid]
+    assert [entry.full.sequence, entry.title.sequence, entry.busy.sequence] == [2, 1, 1]
+    assert entry.booking.start == SOON + timedelta(hours=1)
+
+
+async def test_a_lost_host_is_told(workshop: Workshop) -> None:
+    """A reassigned booking is cancelled in the old host's feed, there in the new one's, and can return."""
+    workshop.stand_in.load(1)
+    calendar = workshop.stand_in.calendar
+    kind = calendar.type("Support session")
+    old, new = kind.hosts[:2]
+    uid = calendar.create(kind.id, start=SOON, booker=BOOKER, hosts=[old]).uid
+    await workshop.mirror.refresh()
+    calendar.reassign(uid, [new])
+    await workshop.mirror.refresh()
+    calendar.reschedule(uid, SOON + timedelta(hours=3))
+    await workshop.mirror.refresh()
+    left = (await workshop.feed(Who("host", old)))[uid]
+    assert (left.booking.status, left.booking.start, left.busy.sequence) == ("CANCELLED", SOON, 1)
+    now_theirs = (await workshop.feed(Who("host", new)))[uid]
+    assert (now_theirs.booking.status, now_theirs.busy.sequence) == ("CONFIRMED", 2)
+    calendar.reassign(uid, [old])
+    await workshop.mirror.refresh()
+    back = (await workshop.feed(Who("host", old)))[uid]
+    assert (back.booking.status, back.busy.sequence) == ("CONFIRMED", 3)
+
+
+async def test_a_declined_booking_is_shown_only_to_those_who_had_it(workshop: Workshop) -> None:
+    """Declined before it was ever seen: in no feed; declined later: cancelled."""
+    workshop.stand_in.load(1)
+    calendar = workshop.stand_in.calendar
+    kind = calendar.type("Intro Call")
+    unseen = calendar.create(kind.id, start=SOON, booker=BOOKER, pending=True).uid
+    calendar.decline(unseen)
+    seen = calendar.create(kind.id, start=SOON, booker=BOOKER, pending=True).uid
+    await workshop.mirror.refresh()
+    calendar.decline(seen)
+    await workshop.mirror.refresh()
+    feed = await workshop.feed()
+    assert unseen not in feed
+    assert feed[seen].booking.status == "DECLINED"
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (ShortPage(keep=0), "no bookings were listed"),
+        (ShortPage(keep=20), "known bookings were not listed"),
+        (RepeatedCursor(), "a cursor came twice"),
+        (Status(503, "busy"), "answered 503"),
+        (Status(200, "<html>maintenance</html>"), "is not JSON"),
+        (BrokenJson(), "is not JSON"),
+        (RateLimit(1, header=False), "429"),
+        (Refuse("403"), "access_bookings"),
+        (Refuse("401"), "COPERA_API_TOKEN"),
+    ],
+)
+async def test_nothing_disappears_by_mistake(workshop: Workshop, fault: Fault, said: str) -> None:
+    """Whatever goes wrong with a listing, the last known state stays and the trouble is told."""
+    workshop.stand_in.load(150)
+    await workshop.mirror.refresh()
+    before = await workshop.feed()
+    workshop.stand_in.fail_next(fault, BOOKINGS, times=None)
+    outcome = await workshop.mirror.refresh()
+    assert outcome is not None
+    assert not outcome.believed
+    assert said in outcome.problem
+    assert said in (await workshop.mirror.state()).problem
+    assert "cp_pat" not in outcome.problem
+    assert await workshop.feed() == before
+    workshop.stand_in.clear_faults()
+    outcome = await workshop.mirror.refresh()
+    assert outcome is not None
+    assert outcome.believed
+    assert (await workshop.mirror.state()).problem == ""
+
+
+async def test_only_the_last_page_fails(workshop: Workshop) -> None:
+    """A listing that breaks off after two good pages is not used at all."""
+    workshop.stand_in.load(250)
+    await workshop.mirror.refresh()
+    before = await workshop.feed()
+    uid = next(iter(before))
+    workshop.stand_in.calendar.cancel(uid)
+    workshop.stand_in.fail_next(Status(500), BOOKINGS, times=None, match=lambda args: "cursor" in args)
+    outcome = await workshop.mirror.refresh()
+    assert outcome is not None
+    assert not outcome.believed
+    assert await workshop.feed() == before
+
+
+async def test_a_booking_that_exists_no_more(workshop: Workshop) -> None:
+    """Not listed and answered with 404: cancelled in the feed. Not listed by a slip: it stays."""
+    workshop.stand_in.load(20, days=20)
+    calendar = workshop.stand_in.calendar
+    kind = calendar.type("Intro Call")
+    gone, slipped = (calendar.create(kind.id, start=SOON, booker=BOOKER).uid for _ in range(2))
+    await workshop.mirror.refresh()
+    calendar.forget(gone)
+    await workshop.mirror.refresh()
+    feed = await workshop.feed()
+    assert (feed[gone].booking.status, feed[gone].full.sequence) == ("CANCELLED", 1)
+    assert (feed[slipped].booking.status, feed[slipped].full.sequence) == ("CONFIRMED", 0)
+    assert workshop.calls(BOOKING) == 1
+
+
+async def test_a_repeated_booking_shows_that_the_listing_shifted(workshop: Workshop) -> None:
+    """Members closed, types in trouble: bookings are read all the same."""
+    workshop.stand_in.load(20)
+    workshop.stand_in.fail_next(Refuse("403"), MEMBERS)
+    workshop.stand_in.fail_next(Status(500), TYPES, times=None)
+    outcome = await workshop.mirror.refresh()
+    assert outcome is not None
+    assert outcome.believed
+    assert "/booking-types" in outcome.problem
+
+
+async def test_names_change_what_shows_them(workshop: Workshop) -> None:
+    """A host who is called differently is a change for those who see titles, none for others."""
+    workshop.stand_in.load(10)
+    calendar = workshop.stand_in.calendar
+    await workshop.mirror.refresh()
+    host = next(iter(calendar.members))
+    before = await workshop.feed(Who("host", host))
+    others = {uid: e for uid, e in (await workshop.feed()).items() if host not in e.booking.host_ids}
+    workshop.people.append(Person(host, "Named in the rules"))
+    calendar.members.clear()
+    await workshop.mirror.refresh()
+    people = {person.id: person.name for person in await Refreshes(workshop.database).people()}
+    assert people[host] != "Named in the rules"  # the directory's name comes first and stays known
+    workshop.people.append(Person("h9", "Somebody new"))
+    await workshop.mirror.refresh()
+    assert await workshop.feed(Who("host", host)) == before
+    everything = await workshop.feed()
+    assert {uid: everything[uid] for uid in others} == others
+
+
+async def test_one_replica_refreshes_at_a_time(workshop: Workshop) -> None:
+    """While one refreshes, the other leaves it alone; and soon after there is nothing to do."""
+    workshop.stand_in.load(10)
+    other = workshop.another()
+    refreshes = Refreshes(workshop.database)
+    await refreshes.prepare()
+    assert await refreshes.lease("somebody else", workshop.clock(), timedelta(seconds=60))
+    assert await workshop.mirror.refresh() is None
+    workshop.clock.ahead += timedelta(seconds=61)
+    assert await workshop.mirror.refresh() is not None
+    assert await other.refresh(if_due=True) is None
+    workshop.clock.ahead += timedelta(seconds=300)
+    assert await other.refresh(if_due=True) is not None
+
+
+async def test_hosts_and_types_get_feeds(workshop: Workshop) -> None:
+    """Whoever hosts a booking has an address, and every type that is booked."""
+    workshop.stand_in.load(100)
+    await workshop.mirror.refresh()
+    kinds = {who.kind for who in await FeedStore(workshop.database).generations()}
+    assert kinds == {"host", "type", "all"}
+
+
+async def test_what_left_the_window_is_forgotten(workshop: Workshop) -> None:
+    """Bookings older than the window are erased, the rest stays."""
+    workshop.stand_in.load(50, days=80)
+    await workshop.mirror.refresh()
+    count = len(await workshop.bookings.traces())
+    workshop.clock.ahead = timedelta(days=60)
+    await workshop.mirror.refresh()
+    assert 0 < len(await workshop.bookings.traces()) < count
