@@ -11,13 +11,14 @@ from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
 from bridge.core.bookings import Person
-from bridge.core.conditions import Condition
+from bridge.core.conditions import EVERYTHING, Condition
+from bridge.core.destinations import HOST as HOST
+from bridge.core.rule_index import RuleIndex
 from bridge.core.templates import Message
 
-
 Style = Literal["card", "post"]
+STYLES: Final[tuple[Style, ...]] = ("card", "post")
 DEFAULT_MESSAGE: Final = "default"
-HOST: Final = "@host"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +26,8 @@ class Post:
     """Where a rule posts, and how.
 
     `to` holds destinations as `core.destinations` spells them: "#name", "C…"/"G…"/"D…", "@host",
-    "@mail@example.com", "U…"/"W…", "webhook:NAME". `mention` is "none", "host", "here", "channel", an e-mail, "U…" or "S…".
-    `broadcast` holds short event names.
+    "@mail@example.com", "U…"/"W…", "webhook:NAME". `mention` is "none", "host", "here", "channel",
+    an e-mail, "U…"/"W…" or "S…". `broadcast` holds short event names.
     """
 
     to: tuple[str, ...]
@@ -41,7 +42,7 @@ class Rule:
     """One rule: when `when` holds it posts; with `stop` the walk ends there. `line` counts from 1."""
 
     name: str
-    when: Condition
+    when: Condition = EVERYTHING
     posts: tuple[Post, ...] = ()
     stop: bool = False
     line: int = 0
@@ -73,9 +74,13 @@ class RuleSettings:
     show: Show = field(default_factory=Show)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rules:
-    """A whole rules file. `hash` is the first 12 hex digits of the text's SHA-256."""
+    """A whole rules file. `hash` is the first 12 hex digits of the text's SHA-256.
+
+    `types` are keyed by title, slug or id in folded case. `index` is worked out from the rules when the
+    value is made.
+    """
 
     rules: tuple[Rule, ...] = ()
     otherwise: tuple[Post, ...] = ()
@@ -84,3 +89,8 @@ class Rules:
     types: Mapping[str, Look] = field(default_factory=dict)
     messages: Mapping[str, Message] = field(default_factory=dict)
     hash: str = ""
+    otherwise_line: int = 0
+    index: RuleIndex = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "index", RuleIndex([rule.when for rule in self.rules]))

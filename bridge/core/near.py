@@ -1,0 +1,39 @@
+"""The nearest valid name to a misspelt one, and quoting of what an admin wrote, for error texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Final
+
+_LONGEST: Final = 60
+_CUTOFF: Final = 0.6
+
+
+def nearest(word: str, names: Iterable[str]) -> str | None:
+    """The name closest to `word`, ignoring case; None when none is close."""
+    if not word or len(word) > _LONGEST:
+        return None
+    folded = {name.casefold(): name for name in names if len(name) <= _LONGEST}
+    close = get_close_matches(word.casefold(), folded, n=1, cutoff=_CUTOFF)
+    return folded[close[0]] if close else None
+
+
+def did_you_mean(word: str, names: Iterable[str]) -> str:
+    """ " (did you mean 'event'?)", or "" when no name is close."""
+    found = nearest(word, names)
+    return f" (did you mean {quote(found)}?)" if found is not None else ""
+
+
+def quote(text: str) -> str:
+    """The text in single quotes on one line, cut to a readable length."""
+    shown = "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text[: _LONGEST + 1])
+    return f"'{shown[:_LONGEST]}…'" if len(text) > _LONGEST else f"'{shown}'"
+
+
+def listed(names: Iterable[str], last: str = "or") -> str:
+    """ "a, b or c"; nothing at all is "nothing"."""
+    words = list(names)
+    if len(words) < 2:
+        return words[0] if words else "nothing"
+    return f"{', '.join(words[:-1])} {last} {words[-1]}"

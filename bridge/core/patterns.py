@@ -1,0 +1,102 @@
+"""Patterns over text: literals, globs and regular expressions, compiled and checked once.
+
+`*` and `?` as in file names: whole value, case ignored. Between slashes an RE2 expression, searched
+anywhere; `/…/i` ignores case. RE2 needs time linear in the text, and bookers choose the text.
+RE2's syntax: https://github.com/google/re2/wiki/Syntax
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import re2
+
+from bridge.core.near import quote
+
+_REGEX: Final = re.compile(r"/(.*)/([A-Za-z]*)", re.DOTALL)
+_WILDCARDS: Final = {"*": ".*", "?": "."}
+_HINTS: Final = (
+    ("(?=", "look-ahead is not supported"),
+    ("(?!", "look-ahead is not supported; turn the condition round with `not:`"),
+    ("(?<", "look-behind is not supported"),
+    ("escape sequence", "references such as \\1 and some escapes are not supported"),
+    ("no argument for repetition", "write .* for any text, or \\* for a star"),
+)
+
+
+class BadPattern(ValueError):
+    """A pattern that cannot be used; the message is for the admin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """One compiled pattern; two written alike are equal.
+
+    `literal` is the folded text when there is no wildcard, else None; then `expression` is RE2 source,
+    searched in the folded value when `folded`, else in the value as it is.
+    """
+
+    source: str
+    literal: str | None
+    expression: str = ""
+    folded: bool = True
+    _compiled: Any = field(default=None, compare=False, repr=False)
+
+    def matches(self, value: str) -> bool:
+        """Whether the value matches, in any case; `value` is text as Copera gave it."""
+        if self.literal is not None:
+            return fold(value) == self.literal
+        return self._compiled.search(fold(value) if self.folded else value) is not None
+
+    def __str__(self) -> str:
+        return self.source
+
+
+def fold(text: str) -> str:
+    """The text as patterns compare it: neither case nor the spaces around it count."""
+    return text.strip().casefold()
+
+
+def compile_pattern(source: str) -> Pattern:
+    """The pattern in this text. Raises BadPattern."""
+    if not source.strip():
+        raise BadPattern("an empty pattern matches nothing; '*' stands for any text")
+    if source.startswith("/"):
+        return _regex(source)
+    folded = fold(source)
+    if not any(c in folded for c in _WILDCARDS):
+        return Pattern(source, folded)
+    expression = "".join(_WILDCARDS.get(c) or re.escape(c) for c in re.sub(r"\*+", "*", folded))
+    expression = rf"(?s)\A{expression}\z"
+    return Pattern(source, None, expression, True, _compile(expression, source))
+
+
+def _regex(source: str) -> Pattern:
+    found = _REGEX.fullmatch(source)
+    if not found:
+        raise BadPattern(f"the regular expression {quote(source)} has no closing slash; write /…/ or /…/i")
+    expression, flags = found.groups()
+    if flags not in ("", "i"):
+        raise BadPattern(
+            f"{quote(flags)} after the closing slash is unknown; only 'i' (ignore case) is known"
+        )
+    if not expression:
+        raise BadPattern("the regular expression // is empty")
+    expression = "(?i)" + expression if flags else expression
+    return Pattern(source, None, expression, False, _compile(expression, source))
+
+
+def _compile(expression: str, source: str) -> Any:
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        return re2.compile(expression, options)
+    except UnicodeEncodeError:
+        raise BadPattern(f"the pattern {quote(source)} holds half a character") from None
+    except re2.error as error:
+        reason = error.args[0] if error.args else ""
+        said = reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
+        hint = next((f" ({hint})" for sign, hint in _HINTS if sign in said), "")
+        raise BadPattern(f"the pattern {quote(source)} is refused: {quote(said)[1:-1]}{hint}") from None

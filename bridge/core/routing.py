@@ -1,0 +1,179 @@
+"""Where an event goes and why: the one function that the service, `check` and `explain` use.
+
+The rules that may match come from the rules' index; whether one does, and the reason when not, is
+asked of its condition, in both the walk and its trace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from bridge.core.bookings import Booking, BookingType, Directory, Event, Person
+from bridge.core.conditions import Context
+from bridge.core.destinations import HOST, HOST_KEY, USER_ID, WEBHOOK
+from bridge.core.near import quote
+from bridge.core.rules import Post, Rule, Rules, Style
+
+OTHERWISE: Final = "otherwise"
+NO_TYPES: Final[Mapping[str, BookingType]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """One destination an event goes to.
+
+    `destination` is "#name", "C…"/"G…"/"D…", "U…"/"W…", "@mail@example.com", "webhook:NAME", or
+    "host:<userId>" for one host; `former` marks a host who is none any more. `message` is the rule's,
+    None when it leaves that to the booking type. `mention` is as in the rule; `broadcast` says that a
+    reply in a thread is shown in the channel too.
+    """
+
+    rule: str
+    destination: str
+    message: str | None = None
+    mention: str = "none"
+    style: Style = "card"
+    broadcast: bool = False
+    former: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What became of one rule. Not matched: `path` below `when`, what was wanted there and what there is.
+
+    `stopped` says that the walk ended here; a rule after that was not `reached`.
+    """
+
+    rule: str
+    line: int
+    matched: bool
+    path: str = ""
+    wanted: str = ""
+    got: str = ""
+    stopped: bool = False
+    reached: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Where an event goes; `stopped_at` is the number of the rule that ended the walk, None when none did."""
+
+    matches: tuple[Match, ...]
+    stopped_at: int | None = None
+    _rules: Rules = field(default_factory=Rules, repr=False, compare=False)
+    _context: Context | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def trace(self) -> tuple[Step, ...]:
+        """What became of every rule, in order, then of `otherwise` when there is one."""
+        return tuple(self._steps()) if self._context else ()
+
+    def _steps(self) -> Iterator[Step]:
+        last = len(self._rules.rules) if self.stopped_at is None else self.stopped_at
+        for number, rule in enumerate(self._rules.rules):
+            yield self._step(rule) if number <= last else Step(rule.name, rule.line, False, reached=False)
+        if self._rules.otherwise:
+            yield self._otherwise()
+
+    def _otherwise(self) -> Step:
+        line = self._rules.otherwise_line
+        if self.stopped_at is not None:
+            why = f"{quote(self._rules.rules[self.stopped_at].name)} stopped"
+        elif any(match.rule != OTHERWISE for match in self.matches):
+            why = f"{quote(self.matches[0].rule)} posted"
+        else:
+            return Step(OTHERWISE, line, True)
+        return Step(OTHERWISE, line, False, "", "no rule posted and none stopped", why)
+
+    def _step(self, rule: Rule) -> Step:
+        miss = rule.when.explain(self._context) if self._context else None
+        if miss:
+            return Step(rule.name, rule.line, False, miss.path, miss.wanted, miss.got)
+        return Step(rule.name, rule.line, True, stopped=rule.stop)
+
+
+def route(
+    event: Event,
+    rules: Rules,
+    *,
+    directory: Directory,
+    types: Mapping[str, BookingType] = NO_TYPES,
+    previous: Booking | None = None,
+) -> Decision:
+    """Every destination of the event, the first rule that named one winning. Never raises.
+
+    `types` are the booking types by id; `previous` is the booking as it was known before, so that
+    hosts who were replaced hear of it.
+    """
+    context = Context(event, directory, types, rules.settings.timezone)
+    walk = _Walk(context, previous)
+    stopped_at: int | None = None
+    for number in rules.index.candidates(context):
+        rule = rules.rules[number]
+        if rule.when.holds(context):
+            walk.post(rule.name, rule.posts)
+            if rule.stop:
+                stopped_at = number
+                break
+    if not walk.matches and stopped_at is None:
+        walk.post(OTHERWISE, rules.otherwise)
+    return Decision(tuple(walk.matches), stopped_at, rules, context)
+
+
+class _Walk:
+    """The destinations found so far for one event."""
+
+    def __init__(self, context: Context, previous: Booking | None) -> None:
+        self.matches: list[Match] = []
+        self._context = context
+        self._hosts = [(host, False) for host in context.booking.host_ids]
+        if previous and context.event.name == "reassigned":
+            now = set(context.booking.host_ids)
+            self._hosts += [(host, True) for host in previous.host_ids if host not in now]
+        self._taken: set[str] = set()
+        self._people = 0
+
+    def post(self, rule: str, posts: tuple[Post, ...]) -> None:
+        for post in posts:
+            for destination in post.to:
+                if destination == HOST:
+                    for host, former in self._hosts:
+                        self._add(rule, post, HOST_KEY + host, former)
+                else:
+                    self._add(rule, post, destination, False)
+
+    def _add(self, rule: str, post: Post, destination: str, former: bool) -> None:
+        names = self._names(destination)
+        if not self._taken.isdisjoint(names):
+            return
+        self._taken.update(names)
+        style: Style = "post" if destination.startswith(WEBHOOK) else post.style
+        broadcast = self._context.event.name in post.broadcast
+        self.matches.append(Match(rule, destination, post.message, post.mention, style, broadcast, former))
+
+    def _names(self, destination: str) -> set[str]:
+        """Every way to name the same destination, as far as the directory knows them."""
+        person: Person | None = None
+        if destination.startswith(HOST_KEY):
+            person = self._context.directory.person(destination.removeprefix(HOST_KEY))
+        elif destination.startswith("@") or USER_ID.fullmatch(destination):
+            person = self._find(destination.removeprefix("@").casefold())
+            self._people += 1
+        if person is None:
+            return {destination}
+        names = {destination, HOST_KEY + person.id}
+        if person.email:
+            names.add("@" + person.email.casefold())
+        if person.slack:
+            names.add(person.slack)
+        return names
+
+    def _find(self, name: str) -> Person | None:
+        """Whose address or Slack id this is, folded; all the directory is asked only when it matters."""
+        hosts = (self._context.directory.person(host) for host, _ in self._hosts)
+        everybody = self._context.directory if self._people else ()
+        return next(
+            (p for p in (*hosts, *everybody) if name in (p.email.casefold(), p.slack.casefold())), None
+        )
