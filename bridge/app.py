@@ -17,6 +17,7 @@ from bridge.alerts import Alerts
 from bridge.core.bookings import Directory
 from bridge.core.knowledge import Knowledge
 from bridge.core.pacing import EDITS_A_MINUTE, channel_pace, minute_pace
+from bridge.core.rules import Rules
 from bridge.courier.addresses import Addresses
 from bridge.courier.courier import Courier
 from bridge.courier.sending import Sender
@@ -64,7 +65,7 @@ class Service:
         reach: Callable[[str], None] = lambda step: None,
     ) -> None:
         self._settings = settings
-        self._clock = clock
+        self.clock = clock
         self._reach = reach
         self._tasks: list[asyncio.Task[None]] = []
         self._failed: asyncio.Future[None] | None = None
@@ -78,12 +79,12 @@ class Service:
         self.rulebook = Rulebook(
             settings.bridge_rules,
             webhooks=webhooks,
-            clock=self._clock,
+            clock=self.clock,
             can_look_up=settings.slack_bot_token is not None,
         )
         await self.rulebook.open()
         self._check_token()
-        self._database = await open_database(settings.bridge_database_url.get_secret_value(), exclusive=True)
+        self.database = await open_database(settings.bridge_database_url.get_secret_value(), exclusive=True)
         self._session = aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=TIMEOUT, sock_connect=3),
             connector=aiohttp.TCPConnector(limit=100),
@@ -98,7 +99,7 @@ class Service:
         )
         self.alerts = Alerts(self._slack, lambda: self.rulebook.rules.settings.alerts_to)
         self._knowledge = Knowledge(self.rulebook.rules)
-        self._build_line(self._database)
+        self._build_line(self.database)
         try:
             await self._listen()
         except BaseException:
@@ -108,18 +109,18 @@ class Service:
 
     def _check_token(self) -> None:
         """A bot token is needed as soon as anything goes elsewhere than to an incoming webhook."""
-        if self._settings.slack_bot_token is None and self.rulebook.rules.needs_token:
+        if self._settings.slack_bot_token is None and _needs_token(self.rulebook.rules):
             raise CannotStart(
                 "SLACK_BOT_TOKEN is missing: the rules post to channels or people, which needs the bot token"
             )
 
     def _build_line(self, database: Database) -> None:
-        settings, clock, reach = self._settings, self._clock, self._reach
+        settings, clock, reach = self._settings, self.clock, self._reach
         self.events = Events(database)
         self.deliveries = Deliveries(database)
-        self._readiness = Readiness(
-            database, Figures(database), self.rulebook, self.deliveries, self.metrics, clock
-        )
+        figures = Figures(database)
+        self.queue = figures.queue
+        self._readiness = Readiness(database, figures, self.rulebook, self.deliveries, self.metrics, clock)
         self.router = Router(database, self.knowledge, clock=clock, observe=self._count_routes, reach=reach)
         addresses = Addresses(self._slack, SlackNames(database), clock)
         workspace = minute_pace(settings.bridge_workspace_rate)
@@ -153,7 +154,7 @@ class Service:
             self.events,
             secrets=[secret.get_secret_value() for secret in settings.copera_webhook_secrets],
             retention=timedelta(days=settings.bridge_retention_days),
-            clock=self._clock,
+            clock=self.clock,
             observe=self._count_event,
             reach=self._reach,
         )
@@ -181,7 +182,7 @@ class Service:
         self._run("courier", self.courier.run())
         self._run("rules", self.rulebook.watch(self.alerts.report, self._learn))
         self._run("alerts", self.alerts.run())
-        self._run("announcements", self._database.listen())
+        self._run("announcements", self.database.listen())
         log.info("service.started", url=self.url, rules_hash=self.rulebook.rules.hash)
 
     def _run(self, name: str, work: Coroutine[Any, Any, None]) -> None:
@@ -216,7 +217,7 @@ class Service:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._session.close()
-        await self._database.close()
+        await self.database.close()
         log.info("service.stopped")
 
     def _count_event(self, event: str, outcome: str) -> None:
@@ -232,7 +233,14 @@ class Service:
     def _count_delivery(self, delivery: Delivery, state: str, error: str) -> None:
         self.metrics.deliveries.labels(state, error).inc()
         if state == "sent":
-            self.metrics.delay.observe((self._clock() - delivery.received_at).total_seconds())
+            self.metrics.delay.observe((self.clock() - delivery.received_at).total_seconds())
+
+
+def _needs_token(rules: Rules) -> bool:
+    """Whether anything goes elsewhere than to an incoming webhook."""
+    posts = [post for rule in rules.rules for post in rule.posts] + list(rules.otherwise)
+    places = [*(place for post in posts for place in post.to), rules.settings.alerts_to or "webhook:"]
+    return any(not place.startswith("webhook:") for place in places)
 
 
 def _revealed(secret: Secret | None) -> str | None:

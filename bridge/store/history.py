@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import CompoundSelect, Select, select, update
 
 from bridge.database import Database
 from bridge.store.deliveries import Attempt
@@ -113,7 +113,9 @@ class History:
         async with self._database.write() as connection:
             places = select(deliveries.c.destination).where(chosen)
             await connection.execute(
-                update(gates).where(gates.c.key.in_(places)).values(open_at=now, failures=0, reason="", since=None)
+                update(gates)
+                .where(gates.c.key.in_(places))
+                .values(open_at=now, failures=0, reason="", since=None)
             )
             result = await connection.execute(update(deliveries).where(chosen).values(fresh))
             await self._database.announce(connection, TOPIC)
@@ -121,7 +123,7 @@ class History:
         return result.rowcount
 
 
-def _behind(channel: str, ts: str) -> Select[Any]:
+def _behind(channel: str, ts: str) -> CompoundSelect[Any]:
     """The events whose delivery posted this message, or whose booking's card it is."""
     posted = select(deliveries.c.event_id).where(deliveries.c.channel == channel, deliveries.c.ts == ts)
     carded = (
@@ -129,6 +131,4 @@ def _behind(channel: str, ts: str) -> Select[Any]:
         .join(cards, cards.c.booking_id == events.c.booking_id)
         .where(cards.c.channel == channel, cards.c.ts == ts)
     )
-    return posted.union(carded).select()  # type: ignore[return-value]
-
-
+    return posted.union(carded)

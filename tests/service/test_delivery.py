@@ -1,0 +1,186 @@
+"""Delivery: nothing lost, nothing twice, whatever Slack does."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from bridge.sandbox.faults import BrokenJson, Drop, RateLimit, Refuse, Status
+from bridge.store.history import History
+from tests.service.bridge import Bridge, eventually, running
+
+
+async def dead(bridge: Bridge) -> list[str]:
+    found = await History(bridge.service.database).deliveries(state="dead")
+    return [delivery.problem for delivery in found]
+
+
+async def test_an_event_becomes_one_message(database_url: str, tmp_path: Path) -> None:
+    """Stored, routed, posted in the right channel; the repeat is known and posts nothing."""
+    async with running(tmp_path, database_url=database_url) as bridge:
+        assert await bridge.send("confirmed") == 202
+        assert await bridge.send("confirmed") == 200
+        await bridge.settled()
+        assert len(bridge.slack.messages()) == 1
+        (message,) = bridge.posted("#sales")
+        assert "Intro Call with Alice Booker" in message.text
+        assert message.metadata is not None
+        payload = message.metadata["event_payload"]
+        assert (payload["rule"], payload["part"]) == ("sales", "card")
+        assert "alice" not in str(message.metadata).lower()
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Drop(accepted=True),
+        Status(500, "oops", "text/plain", accepted=True),
+        BrokenJson(accepted=True),
+        Refuse("fatal_error", accepted=True),
+    ],
+)
+async def test_an_unknown_outcome_is_looked_up_first(tmp_path: Path, fault: object) -> None:
+    """Slack accepted, but its answer was lost: the message is found there and not sent again."""
+    async with running(tmp_path) as bridge:
+        bridge.slack.fail_next("chat.postMessage", fault)  # type: ignore[arg-type]
+        await bridge.send("created")
+        await bridge.settled()
+        assert len(bridge.posted("#sales")) == 1
+        await bridge.send("cancelled", 1, status="CANCELLED")
+        await bridge.settled()
+        assert "Cancelled" in bridge.posted("#sales")[0].text
+
+
+async def test_an_unknown_outcome_of_a_reply_is_looked_up_first(tmp_path: Path) -> None:
+    async with running(tmp_path) as bridge:
+        await bridge.send("created")
+        await bridge.settled()
+        bridge.slack.fail_next("chat.postMessage", Drop(accepted=True))
+        await bridge.send("cancelled", 1, status="CANCELLED")
+        await bridge.settled()
+        assert len(bridge.replies("#sales")) == 1
+
+
+@pytest.mark.parametrize("fault", [Drop(), Status(503, "", "text/plain"), Refuse("service_unavailable")])
+async def test_what_was_not_accepted_is_sent_again(tmp_path: Path, fault: object) -> None:
+    async with running(tmp_path) as bridge:
+        bridge.slack.fail_next("chat.postMessage", fault, times=2)  # type: ignore[arg-type]
+        await bridge.send("created")
+        await bridge.settled(20)
+        assert len(bridge.posted("#sales")) == 1
+
+
+async def test_a_rate_limit_is_waited_out_by_the_whole_workspace(tmp_path: Path) -> None:
+    """Nothing is sent while Slack said to wait, to no channel, and nothing is dropped."""
+    async with running(tmp_path) as bridge:
+        bridge.slack.fail_next("chat.postMessage", RateLimit(1))
+        await bridge.send("created")
+        await eventually(lambda: bridge.slack.limited)
+        await bridge.send("created", 1, id="other", bookingTypeTitle="Else")
+        await bridge.settled()
+        assert len(bridge.slack.messages()) == 2
+        assert bridge.slack.violations == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [
+        ("not_in_channel", "invite the app there with /invite"),
+        ("is_archived", "unarchive the channel"),
+        ("channel_not_found", "check the name"),
+        ("restricted_action", "ask the channel's or the workspace's owners"),
+        ("no_text", "a mistake in the message"),
+    ],
+)
+async def test_a_permanent_error_is_a_dead_letter_with_a_remedy(
+    tmp_path: Path, error: str, remedy: str
+) -> None:
+    """It is visible with Slack's reason, frees the way, and can be tried again."""
+    async with running(tmp_path) as bridge:
+        bridge.slack.fail_next(
+            "chat.postMessage", Refuse(error), times=2 if error == "channel_not_found" else 1
+        )
+        await bridge.send("created")
+        await bridge.settled()
+        (problem,) = await dead(bridge)
+        assert problem.startswith(error)
+        assert remedy in problem
+        bridge.slack.clear_faults()
+        history = History(bridge.service.database)
+        assert await history.retry([], bridge.service.clock()) == 1
+        await bridge.settled()
+        assert len(bridge.posted("#sales")) == 1
+
+
+async def test_a_refused_token_pauses_sending_and_keeps_the_queue(tmp_path: Path) -> None:
+    """/readyz says why with 503; when the token works again, sending resumes by itself."""
+    async with running(tmp_path) as bridge:
+        bridge.slack.revoke_token()
+        await bridge.send("created")
+        await bridge.send("created", 1, id="other")
+
+        async def is_down() -> bool:
+            return (await bridge.get("/readyz"))[0] == 503
+
+        await eventually(is_down)
+        _, answer = await bridge.get("/readyz")
+        assert "token_revoked" in answer["parts"]["slack"]["why"]
+        assert await bridge.send("created", 2, id="third") == 202
+        bridge.slack.restore_token()
+        await bridge.settled(20)
+        assert len(bridge.posted("#sales")) == 3
+        assert (await bridge.get("/readyz"))[0] == 200
+
+
+async def test_refused_blocks_are_sent_as_plain_text(tmp_path: Path) -> None:
+    async with running(tmp_path) as bridge:
+        bridge.slack.fail_next("chat.postMessage", Refuse("invalid_blocks"))
+        await bridge.send("created")
+        await bridge.settled()
+        (message,) = bridge.posted("#sales")
+        assert message.blocks == ()
+        assert "Intro Call with Alice Booker" in message.text
+
+
+async def test_one_bad_destination_does_not_hold_up_another(tmp_path: Path) -> None:
+    """An outage of one channel is probed by one call at a time, while the others go on."""
+    async with running(tmp_path) as bridge:
+        channel = bridge.slack.channel("sales").id
+        bridge.slack.fail_next(
+            "chat.postMessage",
+            Refuse("service_unavailable"),
+            times=None,
+            match=lambda arguments: arguments["channel"] in {channel, "#sales", "sales"},
+        )
+        for number in range(20):
+            await bridge.send("created", number, id=f"s{number}")
+        for number in range(5):
+            await bridge.send("created", number, id=f"b{number}", bookingTypeTitle="Else")
+        await eventually(lambda: len(bridge.posted("#bookings")) == 5)
+        calls = len(bridge.slack.calls)
+        await asyncio.sleep(1.5)
+        assert len(bridge.slack.calls) - calls <= 3
+        bridge.slack.clear_faults()
+        await bridge.settled(30)
+        assert len(bridge.posted("#sales")) == 20
+
+
+async def test_after_a_restart_what_waited_is_sent(tmp_path: Path) -> None:
+    """Events acknowledged while Slack was away are delivered by the next process, once."""
+    async with running(tmp_path) as first:
+        slack = first.slack
+        await slack.stop()
+        for number in range(5):
+            assert await first.send("created", number, id=f"b{number}") == 202
+        await slack.start()
+        await slack.stop()
+        await asyncio.sleep(0.2)
+        slack_kept = slack
+        pass
+    await slack_kept.start()
+    async with running(tmp_path, slack=slack_kept) as second:
+        await second.settled(20)
+        assert len(second.posted("#sales")) == 5
+    await slack_kept.stop()
