@@ -10,6 +10,7 @@ certain to be inert, which nobody documents of zero-width characters. Marks insi
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 ELLIPSIS: Final = "…"
@@ -22,7 +23,7 @@ _EMOJI: Final = re.compile(r":(?=(?:[a-z0-9_+'-]{0,80}[a-z+-][a-z0-9_+'-]{0,80}|
 _SEQUENCE: Final = re.compile(r"<(?=[!@#/A-Za-z])")
 _JOINER: Final = "\u2060"
 _TOKEN: Final = re.compile(r"<[^<>]*>|&(?:amp|lt|gt);|.", re.DOTALL)
-_TAIL: Final = " \t\n,;\u200d\ufe0f"
+_TAIL: Final = " \t\n,\u200d\ufe0f"
 
 
 def escape(text: str) -> str:
@@ -70,17 +71,17 @@ def cut(text: str, limit: int) -> str:
     """mrkdwn of at most `limit` characters, cut with an ellipsis between entities and `<…>` sequences."""
     if 2 * len(text) <= limit or size(text) <= limit:
         return text
-    return _cut([(token, size(token)) for token in _TOKEN.findall(text[: limit + 1])], limit)
+    return _cut(((token[0], size(token[0])) for token in _TOKEN.finditer(text)), limit)
 
 
 def cut_plain(text: str, limit: int) -> str:
     """Plain text of at most `limit` characters as `plain_size` counts, cut with an ellipsis."""
     if 5 * len(text) <= limit or plain_size(text) <= limit:
         return text
-    return _cut([(character, plain_size(character)) for character in text[: limit + 1]], limit)
+    return _cut(((character, plain_size(character)) for character in text), limit)
 
 
-def _cut(tokens: list[tuple[str, int]], limit: int) -> str:
+def _cut(tokens: Iterable[tuple[str, int]], limit: int) -> str:
     kept: list[str] = []
     room = limit - len(ELLIPSIS)
     for token, cost in tokens:
@@ -88,4 +89,4 @@ def _cut(tokens: list[tuple[str, int]], limit: int) -> str:
         if room < 0:
             break
         kept.append(token)
-    return ("".join(kept).rstrip(_TAIL) + ELLIPSIS)[: max(limit, 0)]
+    return "".join(kept).rstrip(_TAIL) + ELLIPSIS if limit > 0 else ""

@@ -14,7 +14,7 @@ from jinja2 import Undefined
 
 from bridge.core import markup, words
 from bridge.core.bookings import CANCELLED, DECLINED, Booking
-from bridge.core.escaping import cut_plain, escape
+from bridge.core.escaping import ELLIPSIS, escape
 from bridge.core.markup import NOTHING, Markup
 from bridge.core.printing import (
     LONGEST,
@@ -91,7 +91,8 @@ def last(work: Work, value: object) -> object:
 
 
 def truncate(work: Work, value: object, length: int = 255) -> str:
-    return cut_plain(_text(work, value), min(max(int(length), 1), LONGEST))
+    text = _text(work, value)
+    return text if len(text) <= length else text[: max(length - 1, 0)].rstrip() + ELLIPSIS
 
 
 def replace(work: Work, value: object, old: str, new: str) -> str:

@@ -77,12 +77,7 @@ def web_address(value: str) -> str:
     """An http or https address fit for a `<url|label>`, else "". Odd characters are percent-encoded."""
     value = value.strip()
     scheme, mark, rest = value.partition("://")
-    if (
-        scheme.lower() not in {"http", "https"}
-        or not mark
-        or not rest.strip("/")
-        or any(map(str.isspace, rest))
-    ):
+    if scheme.lower() not in {"http", "https"} or not mark or not rest.strip("/"):
         return ""
     safe = f"{scheme.lower()}://{quote(rest, safe=_KEPT, errors='replace')}"
     return safe if len(safe) <= _LONGEST_URL else ""
@@ -149,15 +144,13 @@ def when(booking: Booking, place: tzinfo, *, off: bool = False) -> Markup:
     base = period(booking, place)
     if booking.start is None:
         return base
-    if off:
-        base = struck(base)
     length = words.duration(booking.duration)
-    long = f" · {length}" if length else ""
-    seen, said = base.mrkdwn + long, base.text + (f", {length}" if length else "")
+    seen = (struck(base) if off else base).mrkdwn + (f" · {length}" if length else "")
+    said = base.text + (f", {length}" if length else "")
     home = words.zone(booking.timezone) or words.zone(booking.booker.timezone)
     if home is None:
         return Markup(seen, said)
     local = f"{words.span(booking.start, booking.end, home)} ({home.key})"
-    seen += f"\nFor the booker: {local}"
-    said += ", the booker's own time" if home.key == words.zone_name(place) else f"; for the booker {local}"
-    return Markup(seen, said)
+    same = home.key == words.zone_name(place)
+    said += "; this is the booker's zone too" if same else f"; for the booker {local}"
+    return Markup(f"{seen}\nFor the booker: {local}", said)
