@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -14,15 +15,19 @@ import structlog
 from aiohttp import web
 
 from bridge.alerts import Alerts
-from bridge.core.bookings import Directory
+from bridge.copera import Copera
+from bridge.core.bookings import BookingType, Directory, Event, Person
+from bridge.core.feeds import Who
 from bridge.core.knowledge import Knowledge
 from bridge.core.pacing import EDITS_A_MINUTE, channel_pace, minute_pace
 from bridge.core.rules import Rules
+from bridge.core.tokens import Options, Seals
 from bridge.courier.addresses import Addresses
 from bridge.courier.courier import Courier
 from bridge.courier.sending import Sender
 from bridge.database import Database, open_database
 from bridge.metrics import Metrics
+from bridge.mirror import Mirror
 from bridge.readiness import Readiness
 from bridge.router import Router
 from bridge.rulebook import Rulebook
@@ -30,9 +35,11 @@ from bridge.settings import Secret, Settings
 from bridge.slack import TIMEOUT, Slack
 from bridge.store.deliveries import Deliveries, Delivery
 from bridge.store.events import Events
+from bridge.store.feeds import FeedStore
 from bridge.store.figures import Figures
 from bridge.store.gates import Claimant
 from bridge.store.people import SlackNames
+from bridge.store.refreshes import Refreshes
 from bridge.store.routing import Routed
 from bridge.web.answers import errors_as_json
 from bridge.web.health import Health
@@ -68,6 +75,10 @@ class Service:
         self.clock = clock
         self._reach = reach
         self._tasks: list[asyncio.Task[None]] = []
+        self._open = AsyncExitStack()
+        self._members: tuple[Person, ...] = ()
+        self._types: Mapping[str, BookingType] = {}
+        self.mirror: Mirror | None = None
         self._failed: asyncio.Future[None] | None = None
         self.url = ""
 
@@ -101,6 +112,7 @@ class Service:
         self._knowledge = Knowledge(self.rulebook.rules)
         self._build_line(self.database)
         try:
+            await self._build_mirror(self.database)
             await self._listen()
         except BaseException:
             await self.close()
@@ -121,7 +133,9 @@ class Service:
         figures = Figures(database)
         self.queue = figures.queue
         self._readiness = Readiness(database, figures, self.rulebook, self.deliveries, self.metrics, clock)
-        self.router = Router(database, self.knowledge, clock=clock, observe=self._count_routes, reach=reach)
+        self.router = Router(
+            database, self.knowledge, clock=clock, heard=self._hear, observe=self._count_routes, reach=reach
+        )
         addresses = Addresses(self._slack, SlackNames(database), clock)
         workspace = minute_pace(settings.bridge_workspace_rate)
         self.courier = Courier(
@@ -139,6 +153,14 @@ class Service:
             observe=self._count_delivery,
         )
 
+    async def feed_address(self, host_id: str) -> str:
+        """The calendar address of a host, at this service's own address."""
+        feed, store = Who("host", host_id), FeedStore(self.database)
+        await store.register([feed], self.clock())
+        generation = (await store.generations())[feed]
+        secret = _revealed(self._settings.bridge_secret) or ""
+        return f"{self.url}/feeds/{Seals(secret).token(feed.key, generation, Options())}.ics"
+
     def knowledge(self) -> Knowledge:
         """What is known now; the same object until something changes."""
         return self._knowledge
@@ -146,7 +168,43 @@ class Service:
     def _learn(self) -> None:
         """Take new rules or a new directory into use, whole."""
         rules = self.rulebook.rules
-        self._knowledge = Knowledge(rules, Directory((), rules.people))
+        self._knowledge = Knowledge(rules, Directory(self._members, rules.people), self._types)
+
+    def _name(self, members: Sequence[Person], types: Sequence[BookingType]) -> None:
+        """Take what Copera calls people and booking types into use."""
+        self._members, self._types = tuple(members), {one.id: one for one in types}
+        self._learn()
+
+    async def _build_mirror(self, database: Database) -> None:
+        """With a token of Copera's: the mirror, and what it knew when the bridge stopped."""
+        settings = self._settings
+        refreshes = Refreshes(database)
+        await refreshes.prepare()
+        self._name(await refreshes.people(), await refreshes.types())
+        if settings.copera_api_token is None:
+            log.warning("copera.no_token", remedy="set COPERA_API_TOKEN for calendar feeds and hosts' names")
+            return
+        self.copera = Copera(
+            settings.copera_api_url,
+            settings.copera_api_token.get_secret_value(),
+            clock=self.clock,
+            observer=lambda endpoint, outcome, _: self.metrics.copera_calls.labels(endpoint, outcome).inc(),
+        )
+        await self._open.enter_async_context(self.copera)
+        self.mirror = Mirror(
+            database,
+            self.copera,
+            clock=self.clock,
+            interval=timedelta(seconds=settings.bridge_sync_interval),
+            past_days=settings.bridge_feed_past_days,
+            people=lambda: self.rulebook.rules.people,
+            named=self._name,
+        )
+
+    def _hear(self, event: Event) -> None:
+        """What a webhook says freshens the mirror."""
+        if self.mirror is not None:
+            self.mirror.hint(event.booking.id, event.booking, event.at)
 
     async def _listen(self) -> None:
         settings = self._settings
@@ -176,10 +234,11 @@ class Service:
         self.url = f"http://{'127.0.0.1' if host in {'0.0.0.0', '::'} else host}:{port}"  # noqa: S104
 
     def _run_all(self) -> None:
-        self._learn()
         self._run("events", self.events.run())
         self._run("router", self.router.run())
         self._run("courier", self.courier.run())
+        if self.mirror is not None:
+            self._run("mirror", self.mirror.run())
         self._run("rules", self.rulebook.watch(self.alerts.report, self._learn))
         self._run("alerts", self.alerts.run())
         self._run("announcements", self.database.listen())
@@ -216,6 +275,7 @@ class Service:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._open.aclose()
         await self._session.close()
         await self.database.close()
         log.info("service.stopped")

@@ -15,6 +15,7 @@ from typing import Final
 
 import structlog
 
+from bridge.core.bookings import Person
 from bridge.core.problems import Problem, RulesError
 from bridge.core.rules import Rules
 from bridge.core.rules_file import MOST_BYTES, Loaded, load
@@ -37,6 +38,14 @@ def read(path: Path) -> bytes:
             return file.read(MOST_BYTES + 1)
     except OSError as problem:
         raise Unreadable(f"{path}: {problem.strerror}") from None
+
+
+def read_people(path: Path) -> tuple[Person, ...]:
+    """The people that the rules file names; nobody when it is not in order. Raises Unreadable."""
+    try:
+        return load(read(path), name=path.name).rules.people
+    except RulesError:
+        return ()
 
 
 class Rulebook:

@@ -59,5 +59,7 @@ def describe(delivery: DeliveryRecord) -> list[str]:
     head = f"{delivery.id}  {delivery.state:8} {delivery.destination}  {rule}  {local(delivery.created_at)}"
     where = f"  message {delivery.channel} {delivery.ts}" if delivery.ts else ""
     problem = f"  {delivery.problem}" if delivery.problem else ""
-    calls = [f"  {local(call.at)} {call.call}: {call.outcome}, {call.milliseconds} ms" for call in delivery.calls]
+    calls = [
+        f"  {local(call.at)} {call.call}: {call.outcome}, {call.milliseconds} ms" for call in delivery.calls
+    ]
     return [head, *filter(None, [problem, where]), *calls]

@@ -19,9 +19,7 @@ commands = typer.Typer(help="What came in, and what became of it.", no_args_is_h
 
 @commands.command("list")
 def list_events(
-    state: Annotated[
-        str, typer.Option(help="Only these: received, routed, superseded, unrecognised.")
-    ] = "",
+    state: Annotated[str, typer.Option(help="Only these: received, routed, superseded, unrecognised.")] = "",
     booking: Annotated[str, typer.Option(help="Only this booking's.")] = "",
     limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
     as_json: Json = False,
@@ -38,7 +36,14 @@ async def _list(state: str, booking: str, limit: int, as_json: bool) -> None:
         return
     table = Table("received", "event", "state", "booking", "id", "problem", box=None)
     for event in found:
-        row = (local(event.received_at), event.name, event.state, event.booking_id, event.id[:12], event.problem)
+        row = (
+            local(event.received_at),
+            event.name,
+            event.state,
+            event.booking_id,
+            event.id[:12],
+            event.problem,
+        )
         table.add_row(*row)
     out.print(table if found else "no events")
 
