@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Final, Literal, get_args
 from urllib.parse import urlsplit
@@ -55,6 +56,18 @@ def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
 
+def _networks(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    found = []
+    for item in filter(None, (part.strip() for part in value.split(","))):
+        try:
+            found.append(ip_network(item))
+        except ValueError:
+            raise ValueError(f"{item} is not an address or network such as 10.0.0.0/8") from None
+    return tuple(found)
+
+
 Secrets = Annotated[tuple[Secret, ...], BeforeValidator(_secrets)]
 
 
@@ -76,6 +89,7 @@ class Settings(BaseModel):
     bridge_database_url: Secret = Secret("sqlite:///bridge.db")
     bridge_host: str = "0.0.0.0"  # noqa: S104 - a service in a container listens on all interfaces
     bridge_port: int = Field(8080, ge=0, le=65535)
+    bridge_trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_networks)] = ()
     bridge_public_url: Annotated[str, AfterValidator(_base)] = "http://localhost:8080"
     bridge_secret: Secret | None = Field(None, min_length=32)
     bridge_admin_token: Secret | None = None

@@ -1,0 +1,239 @@
+"""What aiohttp's server leaves to its user: how long and how much one connection, and all, may hold.
+
+Measured on aiohttp 3.14. It refuses malformed heads, smuggled lengths and over-long fields, and reads no
+more than 32 pipelined requests ahead. It lets a client take an hour over a head of 2 MB, never ends a
+client that does not read its answer, sets no bound on connections, and logs each malformed request as an
+error with a traceback. This module adds just that: `Runner` and `Doorkeeper.middleware`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+import structlog
+from aiohttp import http_exceptions, web
+from aiohttp.typedefs import Handler
+
+from bridge.web.answers import problem
+
+log = structlog.get_logger()
+
+_FOLD: Final = 10.0
+_LOOK: Final = 0.5
+_CLOSING: Final = "Connection: close\r\nContent-Length: 0\r\n\r\n"
+_TIMEOUT: Final = f"HTTP/1.1 408 Request Timeout\r\n{_CLOSING}".encode()
+_FULL: Final = f"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\n{_CLOSING}".encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Seconds for a whole request head and for an answer that is not read; connections; bytes.
+
+    `kept` is how long an unused connection stays open: longer than proxies keep theirs (600 seconds is the
+    longest that a common one does), so that none sends a webhook into a connection that is being closed.
+    `held` bounds the bytes received on all connections together for which no request has begun.
+    """
+
+    head: float = 10.0
+    unread: float = 30.0
+    kept: float = 620.0
+    connections: int = 1_000
+    held: int = 32 * 2**20
+
+
+class Doorkeeper:
+    """Watches all connections of one server."""
+
+    def __init__(self, bounds: Bounds = Bounds()) -> None:
+        self.bounds = bounds
+        self.held = 0
+        self._guards: dict[asyncio.BaseTransport, _Guard] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return len(self._guards)
+
+    def admit(self, transport: asyncio.Transport, guard: _Guard) -> bool:
+        """Whether there is room; when full, the connection that does least has to go."""
+        if len(self._guards) >= self.bounds.connections:
+            idle = [one for one in self._guards.values() if not one.busy]
+            if not idle:
+                return False
+            min(idle, key=lambda one: (one.served, one.since)).end(b"")
+        self._guards[transport] = guard
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_LOOK, self._look)
+        return True
+
+    def leave(self, transport: asyncio.BaseTransport) -> None:
+        """Forget a connection."""
+        guard = self._guards.pop(transport, None)
+        if guard is not None:
+            self.held -= guard.held
+
+    def hold(self, guard: _Guard, size: int) -> None:
+        """Note bytes that belong to no request yet; over the bound, the greediest connection ends."""
+        guard.held += size
+        self.held += size
+        if self.held > self.bounds.held:
+            max(self._guards.values(), key=lambda one: one.held).end(b"")
+
+    def _look(self) -> None:
+        now = time.monotonic()
+        for guard in list(self._guards.values()):
+            if guard.deadline and now > guard.deadline:
+                guard.end(_TIMEOUT if guard.held and not guard.blocked else b"")
+        again = asyncio.get_running_loop().call_later(_LOOK, self._look) if self._guards else None
+        self._timer = again
+
+    @web.middleware
+    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Outermost of all: marks the connection as at work, refuses what no handler should see."""
+        guard = self._guards.get(request.transport) if request.transport else None
+        if guard is not None:
+            guard.begin()
+        try:
+            coding = request.headers.get("Content-Encoding", "")
+            if coding and coding.lower() != "identity":
+                message = "Send the body as it is, without compression."
+                return problem(415, "compressed", message, {"Accept-Encoding": "identity"})
+            return await handler(request)
+        except (web.RequestPayloadError, ConnectionResetError):
+            if request.transport is None or request.transport.is_closing():
+                return web.Response(status=400)  # nobody is there to read it
+            return problem(400, "bad_request", "The body cannot be read.", {"Connection": "close"})
+        finally:
+            if guard is not None:
+                guard.busy = False
+
+
+class _Guard(asyncio.Protocol):
+    """Stands between a transport and aiohttp's protocol for it, and passes everything on."""
+
+    __slots__ = ("_door", "_inner", "_transport", "blocked", "busy", "deadline", "held", "served", "since")
+
+    def __init__(self, door: Doorkeeper, inner: asyncio.Protocol) -> None:
+        self._door = door
+        self._inner = inner
+        self._transport: asyncio.Transport | None = None
+        self.busy = False
+        self.blocked = False
+        self.served = False
+        self.held = 0
+        self.since = self.deadline = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        opened = cast("asyncio.Transport", transport)
+        if not self._door.admit(opened, self):
+            opened.write(_FULL)
+            opened.close()
+            return
+        self._transport = opened
+        self.since = time.monotonic()
+        self.deadline = self.since + self._door.bounds.head
+        self._inner.connection_made(opened)
+
+    def data_received(self, data: bytes) -> None:
+        if self._transport is None:
+            return
+        if not self.busy:
+            if not self.deadline:
+                self.deadline = time.monotonic() + self._door.bounds.head
+            self._door.hold(self, len(data))
+        self._inner.data_received(data)
+
+    def begin(self) -> None:
+        """A request's head is whole and a handler has it."""
+        self.busy = self.served = True
+        self._door.held -= self.held
+        self.held = 0
+        self.since = time.monotonic()
+        if not self.blocked:
+            self.deadline = 0.0
+
+    def pause_writing(self) -> None:
+        """The client does not read its answer: it has so long to begin."""
+        self.blocked = True
+        self.deadline = time.monotonic() + self._door.bounds.unread
+        self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        self.blocked = False
+        self.deadline = 0.0
+        self._inner.resume_writing()
+
+    def eof_received(self) -> bool | None:
+        return self._inner.eof_received() if self._transport else None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._transport is None:
+            return
+        self._door.leave(self._transport)
+        self._transport = None
+        self._inner.connection_lost(exc)
+
+    def end(self, answer: bytes) -> None:
+        """Close the connection: with an answer if the client may still read one, else at once."""
+        if self._transport is None:
+            return
+        self._door.leave(self._transport)
+        self.deadline = 0.0
+        if answer:
+            self._transport.write(answer)
+            self._transport.close()
+        else:
+            self._transport.abort()
+
+
+class _Folded(logging.Filter):
+    """Malformed requests are the internet's noise: a line in ten seconds, without what was sent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._count = 0
+        self._told_at = -_FOLD
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if not isinstance(error, http_exceptions.HttpProcessingError):
+            return True
+        self._count += 1
+        if time.monotonic() - self._told_at >= _FOLD:
+            log.info("http.malformed", problem=type(error).__name__, times=self._count)
+            self._told_at, self._count = time.monotonic(), 0
+        return False
+
+
+_LOGGER: Final = logging.getLogger(__name__)
+_LOGGER.addFilter(_Folded())
+
+
+class Runner(web.AppRunner):
+    """aiohttp's runner whose connections a doorkeeper watches; takes any of aiohttp's sites."""
+
+    def __init__(self, application: web.Application, door: Doorkeeper) -> None:
+        super().__init__(
+            application,
+            access_log=None,
+            logger=_LOGGER,
+            auto_decompress=False,
+            handle_signals=False,
+            keepalive_timeout=door.bounds.kept,
+            lingering_time=2.0,
+            max_headers=64,
+            max_line_size=4_096,
+            max_field_size=8_190,
+        )
+        self._door = door
+
+    @property
+    def server(self) -> Any:
+        """What makes a protocol for each connection; None before `setup`."""
+        made = super().server
+        return None if made is None else lambda: _Guard(self._door, made())
