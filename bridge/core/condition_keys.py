@@ -18,23 +18,11 @@ from bridge.core.conditions import (
     OnDay,
     Starts,
 )
-from bridge.core.grammar import (
-    BAD,
-    SCALAR,
-    As,
-    Either,
-    Key,
-    Kind,
-    ListOf,
-    MapOf,
-    Named,
-    Reading,
-    Table,
-    Text,
-)
+from bridge.core.grammar import BAD, SCALAR, As, Kind, Reading, Text
 from bridge.core.near import did_you_mean, quote
+from bridge.core.nodes import MapNode
 from bridge.core.patterns import compile_pattern, fold
-from bridge.core.yaml_tree import MapNode
+from bridge.core.tables import Either, Key, ListOf, MapOf, Named, Table
 
 Conditions = tuple[Condition, ...]
 LENGTH_PATTERN: Final = r"^\s*(?=\S)(\d{1,5}[dD])?\s*(\d{1,6}[hH])?\s*(\d{1,7}[mM]([iI][nN])?)?\s*$"

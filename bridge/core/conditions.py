@@ -6,20 +6,16 @@ about a rule is what happened to it. Which keys there are is the table in `core.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from functools import cached_property
+from datetime import timedelta
 from typing import Final, Protocol
-from zoneinfo import ZoneInfo
 
 from bridge.core.amounts import DAY_NAMES, DAYS, Clock, length_text
-from bridge.core.bookings import BookingType, Directory, Event
+from bridge.core.context import QUANTITIES, Context
 from bridge.core.near import listed
-from bridge.core.patterns import Pattern, fold
+from bridge.core.patterns import Pattern, Value
 
 _LONGEST_SHOWN: Final = 200
-UTC: Final = ZoneInfo("UTC")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,84 +25,6 @@ class Miss:
     path: str
     wanted: str
     got: str
-
-
-class Context:
-    """One event as conditions see it; what several rules ask for is worked out once."""
-
-    def __init__(
-        self,
-        event: Event,
-        directory: Directory,
-        types: Mapping[str, BookingType],
-        zone: ZoneInfo = UTC,
-    ) -> None:
-        self.event = event
-        self.booking = event.booking
-        self.directory = directory
-        self.type = types.get(event.booking.type_id)
-        self.zone = zone
-        self._values: dict[str, tuple[str, ...]] = {}
-
-    def values(self, subject: str) -> tuple[str, ...]:
-        """The texts a pattern on this subject (of `SUBJECTS`) is tried on; unknown ones are left out."""
-        found = self._values.get(subject)
-        if found is None:
-            found = self._values[subject] = tuple(text for text in SUBJECTS[subject](self) if text)
-        return found
-
-    @cached_property
-    def answers(self) -> Mapping[str, tuple[str, ...]]:
-        """What was answered, by folded label and by folded question id."""
-        found: dict[str, tuple[str, ...]] = {}
-        for answer in self.booking.answers:
-            for name in {fold(answer.label), fold(answer.id)} - {""}:
-                found[name] = found.get(name, ()) + tuple(value for value in answer.values if value)
-        return found
-
-    @cached_property
-    def local_start(self) -> datetime | None:
-        """When the booking starts, on the wall clock of the rules' time zone."""
-        start = self.booking.start
-        return start.astimezone(self.zone) if start else None
-
-    @cached_property
-    def starts_in(self) -> timedelta | None:
-        """How long after the event the booking starts; negative when it had started."""
-        start = self.booking.start
-        return start - self.event.at if start else None
-
-
-def _type(context: Context) -> tuple[str, ...]:
-    booking, known = context.booking, context.type
-    title = booking.type_title or (known.title if known else "")
-    return (title, known.slug if known else "", booking.type_id)
-
-
-def _hosts(context: Context) -> tuple[str, ...]:
-    people = [context.directory.person(host.id) for host in context.booking.hosts]
-    return tuple(text for person in people for text in (person.name, person.email, person.id))
-
-
-SUBJECTS: Final[Mapping[str, Callable[[Context], tuple[str, ...]]]] = {
-    "event": lambda context: (context.event.name,),
-    "type": _type,
-    "status": lambda context: (context.booking.status,),
-    "host": _hosts,
-    "booker.name": lambda context: (context.booking.booker.name,),
-    "booker.email": lambda context: (context.booking.booker.email,),
-    "booker.phone": lambda context: (context.booking.booker.phone,),
-    "booker.timezone": lambda context: (context.booking.booker.timezone,),
-    "booker.locale": lambda context: (context.booking.booker.locale,),
-    "location": lambda context: (context.booking.location.type,),
-}
-"""What a pattern can be about, and the texts it is tried on. Answers are not here: they have labels."""
-
-QUANTITIES: Final[Mapping[str, Callable[[Context], int | None]]] = {
-    "guests": lambda context: len(context.booking.guests),
-    "duration": lambda context: context.booking.duration,
-}
-"""What a number can be about; durations are minutes."""
 
 
 class Condition(Protocol):
@@ -152,18 +70,21 @@ class Matches(_Leaf):
     path: str
     patterns: tuple[Pattern, ...]
 
-    def values(self, context: Context) -> tuple[str, ...]:
+    def values(self, context: Context) -> tuple[Value, ...]:
         return context.values(self.path)
 
     def holds(self, context: Context) -> bool:
-        values = self.values(context)
-        return any(pattern.matches(value) for pattern in self.patterns for value in values)
+        for value in self.values(context):
+            for pattern in self.patterns:
+                if pattern.matches(value):
+                    return True
+        return False
 
     def wanted(self) -> str:
         return listed(map(str, self.patterns))
 
     def got(self, context: Context) -> str:
-        return ", ".join(self.values(context))
+        return ", ".join(text for text, _ in self.values(context))
 
     __str__ = _Leaf.__str__
 
@@ -174,7 +95,7 @@ class Answered(Matches):
 
     label: str = ""
 
-    def values(self, context: Context) -> tuple[str, ...]:
+    def values(self, context: Context) -> tuple[Value, ...]:
         return context.answers.get(self.label, ())
 
     __str__ = _Leaf.__str__

@@ -9,9 +9,10 @@ from typing import Any, Final
 from bridge.core.amounts import read_length, read_number
 from bridge.core.condition_keys import EVENT, LENGTH_PATTERN, MINUTES, NUMBER
 from bridge.core.destinations import read_destination
-from bridge.core.grammar import SCALAR, Either, Key, ListOf, MapOf, Named, Reading, Table, Text
+from bridge.core.grammar import SCALAR, Reading, Text
 from bridge.core.near import quote
-from bridge.core.yaml_tree import MapNode, Node
+from bridge.core.nodes import MapNode, Node
+from bridge.core.tables import Either, Key, ListOf, MapOf, Named, Table
 
 _TEXT: Final = Text("text", str.strip, SCALAR)
 _TEXTS: Final = ListOf(_TEXT, "texts", single=True)

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from bridge.core.near import did_you_mean, listed, quote
+from bridge.core.nodes import ListNode, Node, TextNode
+from bridge.core.pasted import odd_space
 from bridge.core.problems import Problem, Problems
-from bridge.core.yaml_slips import odd_character
-from bridge.core.yaml_tree import ListNode, MapNode, Node, TextNode, join
 
 BAD: Final[Any] = object()
 """In place of a value that could not be read and was complained about."""
@@ -106,7 +106,7 @@ class Text:
             return ""
         if "\n" in node.text.strip("\n"):
             return f"expected {self.expected} on one line"
-        return odd_character(node.text) if node.text and not node.plain else ""
+        return "" if node.plain else odd_space(node.text)
 
     def schema(self) -> Schema:
         return dict(self.form)
@@ -155,167 +155,6 @@ class As:
 
     def schema(self) -> Schema:
         return self.kind.schema()
-
-
-@dataclass(frozen=True, slots=True)
-class ListOf:
-    """A list as a tuple; with `single`, one item may stand alone. Not empty, unless `may_be_empty`."""
-
-    item: Kind
-    what: str
-    single: bool = False
-    may_be_empty: bool = False
-    most: int | None = None
-
-    def read(self, node: Node, path: str, reading: Reading) -> Any:
-        if node.broken:
-            return BAD
-        if not isinstance(node, ListNode):
-            if self.single:
-                value = self.item.read(node, path, reading)
-                return BAD if value is BAD else (value,)
-            return mismatch(node, path, reading, f"a list of {self.what}")
-        if not node.items and not self.may_be_empty:
-            return reading.wrong(node, path, f"the list is empty; expected {self.what}")
-        if self.most is not None and len(node.items) > self.most:
-            return reading.wrong(node.items[self.most], path, f"more than {self.most:,} {self.what}")
-        values = [self.item.read(item, f"{path}[{n}]", reading) for n, item in enumerate(node.items)]
-        return tuple(value for value in values if value is not BAD) if self._usable(values) else BAD
-
-    def _usable(self, values: list[Any]) -> bool:
-        return not self.single or all(value is not BAD for value in values)
-
-    def schema(self) -> Schema:
-        item = self.item.schema()
-        many: Schema = {"type": "array", "items": item}
-        if not self.may_be_empty:
-            many["minItems"] = 1
-        if self.most is not None:
-            many["maxItems"] = self.most
-        return {"anyOf": [item, many]} if self.single else many
-
-
-@dataclass(frozen=True, slots=True)
-class MapOf:
-    """A mapping whose keys the admin chooses, as a dict; `key` normalises one."""
-
-    value: Kind
-    what: str
-    key: Callable[[str], str] = str
-
-    def read(self, node: Node, path: str, reading: Reading) -> Any:
-        if not isinstance(node, MapNode):
-            return mismatch(node, path, reading, self.what)
-        if node.broken:
-            return BAD
-        values = {}
-        for name, (place, item) in node.entries.items():
-            if not name.strip():
-                reading.wrong(place, path, "there is no text before ':'")
-            values[self.key(name)] = self.value.read(item, join(path, name), reading)
-        return {name: value for name, value in values.items() if value is not BAD}
-
-    def schema(self) -> Schema:
-        return {"type": "object", "additionalProperties": self.value.schema()}
-
-
-@dataclass(frozen=True, slots=True)
-class Either:
-    """A mapping of one kind, or something else of another."""
-
-    mapping: Kind
-    other: Kind
-
-    def read(self, node: Node, path: str, reading: Reading) -> Any:
-        takes_text = not isinstance(self.other, ListOf) or self.other.single
-        is_other = isinstance(node, ListNode) or (isinstance(node, TextNode) and takes_text)
-        return (self.other if is_other else self.mapping).read(node, path, reading)
-
-    def schema(self) -> Schema:
-        other, mapping = self.other.schema(), self.mapping.schema()
-        return {"anyOf": [*(other["anyOf"] if set(other) == {"anyOf"} else [other]), mapping]}
-
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """A kind that the schema defines once under `$defs`; `kind` is called late, for it may contain itself."""
-
-    name: str
-    kind: Callable[[], Kind]
-
-    def read(self, node: Node, path: str, reading: Reading) -> Any:
-        return self.kind().read(node, path, reading)
-
-    def schema(self) -> Schema:
-        return {"$ref": f"#/$defs/{self.name}"}
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """A key of a table: what its value is, what it does (for people), and examples as JSON values."""
-
-    kind: Kind
-    doc: str
-    examples: tuple[Any, ...] = ()
-    required: str = ""
-    """Why it cannot be left out, as the problem's text; "" when it can."""
-
-
-Build = Callable[[dict[str, Any], MapNode, str, Reading], Any]
-
-
-def _as_dict(values: dict[str, Any], node: MapNode, path: str, reading: Reading) -> Any:
-    return values
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A mapping with known keys. `build` makes the value of the good ones, in the order of the file."""
-
-    what: str
-    keys: Mapping[str, Key]
-    build: Build = _as_dict
-    doc: str = ""
-    needs_any: tuple[str, ...] = ()
-    """One of these keys has to be there; which is the caller's to check, the schema says it too."""
-
-    def read(self, node: Node, path: str, reading: Reading) -> Any:
-        if not isinstance(node, MapNode):
-            return mismatch(node, path, reading, self.what)
-        if node.broken:
-            return BAD
-        values = {}
-        for name, (place, item) in node.entries.items():
-            key = self.keys.get(name)
-            if key is None:
-                self._unknown(place, path, reading)
-            elif (value := key.kind.read(item, join(path, name), reading)) is not BAD:
-                values[name] = value
-        for name, key in self.keys.items():
-            if key.required and name not in node.entries and not reading.partial:
-                reading.wrong(node, path, key.required)
-        return self.build(values, node, path, reading)
-
-    def _unknown(self, place: TextNode, path: str, reading: Reading) -> None:
-        hint = did_you_mean(place.text, self.keys)
-        known = "" if hint else f"; known keys: {', '.join(self.keys)}"
-        reading.wrong(place, path, f"unknown key {quote(place.text)}{hint}{known}")
-
-    def schema(self) -> Schema:
-        properties = {}
-        for name, key in self.keys.items():
-            properties[name] = {"description": key.doc, **key.kind.schema()}
-            if key.examples:
-                properties[name]["examples"] = list(key.examples)
-        made: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
-        if self.doc:
-            made = {"description": self.doc, **made}
-        required = [name for name, key in self.keys.items() if key.required]
-        if required:
-            made["required"] = required
-        if self.needs_any:
-            made["anyOf"] = [{"required": [name]} for name in self.needs_any]
-        return made
 
 
 def mismatch(node: Node, path: str, reading: Reading, what: str) -> Any:

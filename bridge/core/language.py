@@ -10,38 +10,21 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo, available_timezones
 
 from bridge.core.bookings import Person
-from bridge.core.condition_keys import EVENT, WHEN
-from bridge.core.conditions import EVERYTHING
 from bridge.core.destinations import (
     HOST,
-    WEBHOOK,
     read_destination,
     read_mail,
-    read_mention,
     read_user,
 )
 from bridge.core.example_keys import EXAMPLE
-from bridge.core.grammar import (
-    BAD,
-    SCALAR,
-    As,
-    Either,
-    Flag,
-    Key,
-    ListOf,
-    MapOf,
-    Named,
-    Reading,
-    Table,
-    Text,
-    word,
-)
+from bridge.core.grammar import BAD, SCALAR, As, Flag, Reading, Text
 from bridge.core.message_keys import MESSAGE
 from bridge.core.near import did_you_mean, quote
+from bridge.core.nodes import MapNode
 from bridge.core.patterns import fold
-from bridge.core.routing import OTHERWISE
-from bridge.core.rules import STYLES, Look, Post, Rule, RuleSettings, Show
-from bridge.core.yaml_tree import MapNode, Node
+from bridge.core.rule_keys import NAME, POSTS, RULE
+from bridge.core.rules import Look, RuleSettings, Show
+from bridge.core.tables import Key, ListOf, MapOf, Table
 
 VERSION: Final = "1"
 MOST_RULES: Final = 5_000
@@ -54,14 +37,6 @@ def _version(text: str) -> int:
     if text.strip() != VERSION:
         raise ValueError(f"version {quote(text)} is not known; this bridge reads version {VERSION}")
     return int(VERSION)
-
-
-def _rule_name(text: str) -> str:
-    if not text.strip():
-        raise ValueError("a rule's name cannot be empty")
-    if text.strip() == OTHERWISE:
-        raise ValueError(f"the name {quote(OTHERWISE)} is taken by the part of the file of that name")
-    return text.strip()
 
 
 def _zone(text: str) -> ZoneInfo:
@@ -93,52 +68,6 @@ def _alerts(text: str) -> str:
     return destination
 
 
-def _post(values: dict[str, Any], node: MapNode, path: str, reading: Reading) -> Any:
-    to = values.get("to", ())
-    if values.get("style") == "card" and any(name.startswith(WEBHOOK) for name in to):
-        place = node.entries["style"][1]
-        reading.wrong(
-            place, f"{path}.style", "an incoming webhook can only post; leave style out or write post"
-        )
-    for number, name in enumerate(to):
-        reading.references.append(("destination", name, _item(node.entries["to"][1], number), f"{path}.to"))
-    if "message" in values:
-        place = node.entries["message"][1]
-        reading.references.append(("message", values["message"], place, f"{path}.message"))
-    return Post(
-        to,
-        values.get("message"),
-        values.get("mention", "none"),
-        values.get("style", "card"),
-        frozenset(values.get("broadcast", ())),
-    )
-
-
-def _item(node: Node, number: int) -> Node:
-    items = getattr(node, "items", None)
-    return items[number] if isinstance(items, list) else node
-
-
-def _rule(values: dict[str, Any], node: MapNode, path: str, reading: Reading) -> Any:
-    name = values.get("name")
-    if name is not None:
-        reading.references.append(("rule", name, node.entries["name"][1], f"{path}.name"))
-    if not {"post", "stop"} & set(node.entries) and not reading.partial:
-        reading.wrong(
-            node, path, "this rule does nothing; give it `post`, or `stop: true` to drop what it matches"
-        )
-    elif "post" not in node.entries and values.get("stop") is False:
-        reading.wrong(node, path, "this rule does nothing: it has no `post` and `stop` is false")
-    reading.references.append(("place", path, node, path))
-    return Rule(
-        name or f"rule {int(path[path.rindex('[') + 1 : -1]) + 1}",
-        values.get("when", EVERYTHING),
-        values.get("post", ()),
-        values.get("stop", False),
-        node.line,
-    )
-
-
 def _person(values: dict[str, Any], node: MapNode, path: str, reading: Reading) -> Any:
     return Person("", values.get("name", ""), values.get("email", ""), values.get("slack", ""))
 
@@ -166,64 +95,6 @@ def _file(values: dict[str, Any], node: MapNode, path: str, reading: Reading) ->
         values["otherwise_line"] = place.line
     return values
 
-
-DESTINATION: Final = Text('a destination such as "#sales" or "@host"', read_destination, SCALAR)
-NAME: Final = Text("a name", str.strip, SCALAR)
-
-POST: Final = Table(
-    "a mapping with `to`",
-    {
-        "to": Key(
-            ListOf(DESTINATION, "destinations", single=True),
-            'Where to: "#channel", a channel id, "@host" (every host), "@name@example.com" or a user id '
-            '(a direct message), or "webhook:NAME".',
-            ("#sales", ["#sales", "@host"], "@ana@example.com", "webhook:OPS"),
-            "`to` is missing: where should this be posted?",
-        ),
-        "message": Key(NAME, "One of `messages`; else the booking type's, else `default`.", ("sales",)),
-        "mention": Key(
-            Text("host, here, channel, none, an e-mail or an id", read_mention, SCALAR),
-            "Who is mentioned: host, here, channel, none, an e-mail, a user id or a user group id.",
-            ("host", "here", "S0614TZR7"),
-        ),
-        "style": Key(
-            word(STYLES, "style"),
-            "card: one message per booking that is kept up to date, changes in its thread; "
-            "post: a new message for every event.",
-            STYLES,
-        ),
-        "broadcast": Key(
-            ListOf(EVENT, "events", single=True),
-            "Thread replies about these events are shown in the channel as well.",
-            (["cancelled", "rescheduled"],),
-        ),
-    },
-    _post,
-    "One posting.",
-)
-POSTS: Final = Named(
-    "posts",
-    lambda: Either(As(POST, lambda post: (post,)), ListOf(POST, "postings")),
-)
-
-RULE: Final = Table(
-    "a rule: a mapping with `when` and `post`",
-    {
-        "name": Key(
-            Text("a name", _rule_name, SCALAR),
-            "What the rule is called; no two rules alike.",
-            ("big-accounts",),
-        ),
-        "when": Key(
-            Named("when", lambda: WHEN), "Which events; left out, all of them.", ({"type": "Intro Call"},)
-        ),
-        "post": Key(POSTS, "Where to post, and how.", ({"to": "#sales"},)),
-        "stop": Key(Flag(), "No later rule is tried for what this one matches.", (True,)),
-    },
-    _rule,
-    "Rules are tried in order; every one whose `when` holds posts.",
-    ("post", "stop"),
-)
 
 SETTINGS: Final = Table(
     "a mapping of settings",

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from bridge.core.grammar import BAD, SCALAR, Key, ListOf, MapOf, Reading, Schema, Table, Text
+from bridge.core.grammar import BAD, SCALAR, Reading, Schema, Text
 from bridge.core.near import listed
+from bridge.core.nodes import ListNode, MapNode, Node, TextNode, join
+from bridge.core.tables import Key, ListOf, MapOf, Table
 from bridge.core.templates import Message, TemplateProblem, compile_template
-from bridge.core.yaml_tree import ListNode, MapNode, Node, TextNode, join
 
 _NUMBER: Final = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{1,9})?")
 _WORDS: Final = {"true": True, "false": False}

@@ -26,6 +26,10 @@ _HINTS: Final = (
 )
 
 
+Value = tuple[str, str]
+"""A text as Copera gave it, and folded."""
+
+
 class BadPattern(ValueError):
     """A pattern that cannot be used; the message is for the admin."""
 
@@ -34,21 +38,20 @@ class BadPattern(ValueError):
 class Pattern:
     """One compiled pattern; two written alike are equal.
 
-    `literal` is the folded text when there is no wildcard, else None; then `expression` is RE2 source,
-    searched in the folded value when `folded`, else in the value as it is.
+    `literal` is the folded text when there is no wildcard, else None; then `expression` is RE2 source
+    that is searched in the value.
     """
 
     source: str
     literal: str | None
     expression: str = ""
-    folded: bool = True
     _compiled: Any = field(default=None, compare=False, repr=False)
 
-    def matches(self, value: str) -> bool:
-        """Whether the value matches, in any case; `value` is text as Copera gave it."""
+    def matches(self, value: Value) -> bool:
+        """Whether the value matches."""
         if self.literal is not None:
-            return fold(value) == self.literal
-        return self._compiled.search(fold(value) if self.folded else value) is not None
+            return value[1] == self.literal
+        return self._compiled.search(value[0]) is not None
 
     def __str__(self) -> str:
         return self.source
@@ -65,12 +68,12 @@ def compile_pattern(source: str) -> Pattern:
         raise BadPattern("an empty pattern matches nothing; '*' stands for any text")
     if source.startswith("/"):
         return _regex(source)
-    folded = fold(source)
-    if not any(c in folded for c in _WILDCARDS):
-        return Pattern(source, folded)
-    expression = "".join(_WILDCARDS.get(c) or re.escape(c) for c in re.sub(r"\*+", "*", folded))
-    expression = rf"(?s)\A{expression}\z"
-    return Pattern(source, None, expression, True, _compile(expression, source))
+    if not any(c in source for c in _WILDCARDS):
+        return Pattern(source, fold(source))
+    glob = re.sub(r"\*+", "*", source.strip())
+    expression = "".join(_WILDCARDS.get(c) or re.escape(c) for c in glob)
+    expression = rf"(?is)\A\s*{expression}\s*\z"
+    return Pattern(source, None, expression, _compile(expression, source))
 
 
 def _regex(source: str) -> Pattern:
@@ -85,7 +88,7 @@ def _regex(source: str) -> Pattern:
     if not expression:
         raise BadPattern("the regular expression // is empty")
     expression = "(?i)" + expression if flags else expression
-    return Pattern(source, None, expression, False, _compile(expression, source))
+    return Pattern(source, None, expression, _compile(expression, source))
 
 
 def _compile(expression: str, source: str) -> Any:

@@ -1,7 +1,7 @@
 """Where an event goes and why: the one function that the service, `check` and `explain` use.
 
-The rules that may match come from the rules' index; whether one does, and the reason when not, is
-asked of its condition, in both the walk and its trace.
+Which rules match is asked of the rules' index, why one does not of its condition; both ask the same
+patterns and the same `holds`.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from bridge.core.bookings import Booking, BookingType, Directory, Event, Person
-from bridge.core.conditions import Context
-from bridge.core.destinations import HOST, HOST_KEY, USER_ID, WEBHOOK
+from bridge.core.context import Context
+from bridge.core.destinations import HOST, HOST_KEY, WEBHOOK
 from bridge.core.near import quote
 from bridge.core.rules import Post, Rule, Rules, Style
 
 OTHERWISE: Final = "otherwise"
+_PERSONAL: Final = "@UWh"
+"""How destinations begin that are a person: "@mail", user ids, "host:…"."""
 NO_TYPES: Final[Mapping[str, BookingType]] = {}
 
 
@@ -110,13 +112,12 @@ def route(
     context = Context(event, directory, types, rules.settings.timezone)
     walk = _Walk(context, previous)
     stopped_at: int | None = None
-    for number in rules.index.candidates(context):
+    for number in rules.index.matching(context):
         rule = rules.rules[number]
-        if rule.when.holds(context):
-            walk.post(rule.name, rule.posts)
-            if rule.stop:
-                stopped_at = number
-                break
+        walk.post(rule.name, rule.posts)
+        if rule.stop:
+            stopped_at = number
+            break
     if not walk.matches and stopped_at is None:
         walk.post(OTHERWISE, rules.otherwise)
     return Decision(tuple(walk.matches), stopped_at, rules, context)
@@ -145,35 +146,35 @@ class _Walk:
                     self._add(rule, post, destination, False)
 
     def _add(self, rule: str, post: Post, destination: str, former: bool) -> None:
-        names = self._names(destination)
-        if not self._taken.isdisjoint(names):
+        if destination in self._taken:
             return
-        self._taken.update(names)
+        person = self._person(destination) if destination[0] in _PERSONAL else None
+        names = _names(person) if person else set()
+        taken = not self._taken.isdisjoint(names)
+        self._taken.update(names, (destination,))
+        if taken:
+            return
         style: Style = "post" if destination.startswith(WEBHOOK) else post.style
         broadcast = self._context.event.name in post.broadcast
         self.matches.append(Match(rule, destination, post.message, post.mention, style, broadcast, former))
 
-    def _names(self, destination: str) -> set[str]:
-        """Every way to name the same destination, as far as the directory knows them."""
-        person: Person | None = None
+    def _person(self, destination: str) -> Person | None:
+        """Who a direct message goes to; all the directory is asked only when it matters."""
         if destination.startswith(HOST_KEY):
-            person = self._context.directory.person(destination.removeprefix(HOST_KEY))
-        elif destination.startswith("@") or USER_ID.fullmatch(destination):
-            person = self._find(destination.removeprefix("@").casefold())
-            self._people += 1
-        if person is None:
-            return {destination}
-        names = {destination, HOST_KEY + person.id}
-        if person.email:
-            names.add("@" + person.email.casefold())
-        if person.slack:
-            names.add(person.slack)
-        return names
-
-    def _find(self, name: str) -> Person | None:
-        """Whose address or Slack id this is, folded; all the directory is asked only when it matters."""
+            return self._context.directory.person(destination.removeprefix(HOST_KEY))
+        name = destination.removeprefix("@").casefold()
         hosts = (self._context.directory.person(host) for host, _ in self._hosts)
         everybody = self._context.directory if self._people else ()
-        return next(
-            (p for p in (*hosts, *everybody) if name in (p.email.casefold(), p.slack.casefold())), None
-        )
+        self._people += 1
+        known = (p for p in (*hosts, *everybody) if name in (p.email.casefold(), p.slack.casefold()))
+        return next(known, None)
+
+
+def _names(person: Person) -> set[str]:
+    """Every way to name a person as a destination."""
+    names = {HOST_KEY + person.id}
+    if person.email:
+        names.add("@" + person.email.casefold())
+    if person.slack:
+        names.add(person.slack)
+    return names

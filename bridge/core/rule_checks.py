@@ -12,9 +12,9 @@ from bridge.core.destinations import HOST, WEBHOOK
 from bridge.core.examples import failures
 from bridge.core.grammar import Reading
 from bridge.core.near import did_you_mean, quote
+from bridge.core.nodes import MapNode, Node, join, places
 from bridge.core.rules import DEFAULT_MESSAGE, Rule, Rules
 from bridge.core.templates import Message
-from bridge.core.yaml_tree import MapNode, Node, join, places
 
 _HARMLESS: Final = (".name", ".message", ".mention", ".style", ".broadcast")
 """Parts of a rule that do not decide where an event goes."""

@@ -1,9 +1,10 @@
-"""Which rules can match an event, found without trying them all.
+"""Which rules match an event, found without trying them one by one.
 
 Rules are numbered, and sets of rules are integers with one bit for each. For every subject of a
-pattern the index knows which rules do not ask about it and which ask for a literal; the rest, globs
-and regular expressions of all rules together, are searched in one pass (RE2's sets). The answer may
-hold rules that do not match, never leaves out one that does: conditions alone decide.
+pattern the index knows which rules do not ask about it and which ask for a literal; globs and regular
+expressions of all rules together are searched in one pass (RE2's sets). Other conditions are asked
+once for all rules that share them, or only where everything else already matches. The answer is what
+asking each rule's condition would give, in any order of its parts.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from typing import Any, Final
 
 import re2
 
-from bridge.core.conditions import SUBJECTS, All, Answered, Condition, Context, Matches
-from bridge.core.patterns import Pattern, fold
+from bridge.core.conditions import All, Answered, Condition, Matches
+from bridge.core.context import SUBJECTS, Context
+from bridge.core.patterns import Pattern, Value
 
 _MOST_MEMORY: Final = 64 << 20
-"""For one set of expressions; RE2 answers an event that would need more by "do not know"."""
+"""For one set of expressions; where that is not enough they are searched one by one."""
 
 
 class RuleIndex:
@@ -25,58 +27,65 @@ class RuleIndex:
 
     def __init__(self, conditions: Sequence[Condition]) -> None:
         self._everything = (1 << len(conditions)) - 1
+        self._free: dict[str, int] = {}
         self._subjects: dict[str, _Subject] = {}
         self._answers: dict[str, _Subject] = {}
         self._answered = 0
         self._others: dict[Condition, int] = {}
-        asking: dict[str, int] = {}
+        self._rest: list[list[Condition]] = []
         for number, condition in enumerate(conditions):
-            bit = 1 << number
-            for part in condition.parts if isinstance(condition, All) else (condition,):
-                if isinstance(part, Answered):
-                    if not self._answered & bit:
-                        self._answered |= bit
-                        self._answers.setdefault(part.label, _Subject()).add(part.patterns, bit)
-                elif isinstance(part, Matches):
-                    asking[part.path] = asking.get(part.path, 0) | bit
-                    self._subjects.setdefault(part.path, _Subject()).add(part.patterns, bit)
-                else:
-                    self._others[part] = self._others.get(part, 0) | bit
-        self._free = {path: self._everything & ~mask for path, mask in asking.items()}
+            parts = condition.parts if isinstance(condition, All) else (condition,)
+            rest = [part for part in parts if not self._take(part, 1 << number)]
+            self._rest.append(rest)
+            for part in rest:
+                self._others[part] = self._others.get(part, 0) | 1 << number
+        self._order = [path for path in SUBJECTS if path in self._subjects]
         for subject in (*self._subjects.values(), *self._answers.values()):
             subject.compile()
 
-    def candidates(self, context: Context) -> Iterator[int]:
-        """The numbers of the rules that may match, ascending."""
-        alive = self._everything
-        for path in SUBJECTS:
-            subject = self._subjects.get(path)
-            if subject and alive:
-                alive &= self._free[path] | subject.find(context.values(path))
-        if self._answered & alive:
-            alive &= self._asked(context) | (self._everything & ~self._answered)
-        alive = self._narrow(alive, context)
+    def _take(self, part: Condition, bit: int) -> bool:
+        """Note a condition on texts; False when it is another one, or one too many for this rule."""
+        if isinstance(part, Answered):
+            if self._answered & bit:
+                return False
+            self._answered |= bit
+            self._answers.setdefault(part.label, _Subject()).add(part.patterns, bit)
+            return True
+        if isinstance(part, Matches) and self._free.get(part.path, self._everything) & bit:
+            self._free[part.path] = self._free.get(part.path, self._everything) & ~bit
+            self._subjects.setdefault(part.path, _Subject()).add(part.patterns, bit)
+            return True
+        return False
+
+    def matching(self, context: Context) -> Iterator[int]:
+        """The numbers of the rules whose condition holds, ascending."""
+        alive = self._by_text(context)
+        shared = len(self._others) < alive.bit_count()
+        if shared:
+            for condition, mask in self._others.items():
+                if mask & alive and not condition.holds(context):
+                    alive &= ~mask
         while alive:
             lowest = alive & -alive
-            yield lowest.bit_length() - 1
             alive ^= lowest
+            number = lowest.bit_length() - 1
+            if shared or all(part.holds(context) for part in self._rest[number]):
+                yield number
 
-    def _asked(self, context: Context) -> int:
-        """The rules about answers whose (first) answer matches."""
-        mask = 0
-        for label, values in context.answers.items():
-            subject = self._answers.get(label)
-            if subject:
-                mask |= subject.find(values)
-        return mask
-
-    def _narrow(self, alive: int, context: Context) -> int:
-        """Ask each of the other conditions once for all rules that share it, where that saves work."""
-        if len(self._others) >= alive.bit_count():
-            return alive
-        for condition, mask in self._others.items():
-            if mask & alive and not condition.holds(context):
-                alive &= ~mask
+    def _by_text(self, context: Context) -> int:
+        """The rules whose patterns match."""
+        alive = self._everything
+        for path in self._order:
+            alive &= self._free[path] | self._subjects[path].find(context.values(path), alive)
+            if not alive:
+                return 0
+        if self._answered & alive:
+            found = self._everything & ~self._answered
+            for label, values in context.answers.items():
+                subject = self._answers.get(label)
+                if subject:
+                    found |= subject.find(values, alive)
+            alive &= found
         return alive
 
 
@@ -85,58 +94,56 @@ class _Subject:
 
     def __init__(self) -> None:
         self._literals: dict[str, int] = {}
-        self._globs: dict[Pattern, int] = {}
         self._expressions: dict[Pattern, int] = {}
-        self._glob_sets: list[_Set] = []
-        self._expression_sets: list[_Set] = []
+        self._sets: list[_Set] = []
 
     def add(self, patterns: Iterable[Pattern], bit: int) -> None:
         for pattern in patterns:
             if pattern.literal is not None:
                 self._literals[pattern.literal] = self._literals.get(pattern.literal, 0) | bit
             else:
-                kind = self._globs if pattern.folded else self._expressions
-                kind[pattern] = kind.get(pattern, 0) | bit
+                self._expressions[pattern] = self._expressions.get(pattern, 0) | bit
 
     def compile(self) -> None:
-        self._glob_sets = list(_sets(list(self._globs.items())))
-        self._expression_sets = list(_sets(list(self._expressions.items())))
+        self._sets = list(_sets(list(self._expressions.items())))
 
-    def find(self, values: tuple[str, ...]) -> int:
-        """The rules with a pattern that matches one of the values."""
+    def find(self, values: tuple[Value, ...], alive: int) -> int:
+        """The rules, among those alive, with a pattern that matches one of the values."""
         mask = 0
         for value in values:
-            folded = fold(value)
-            mask |= self._literals.get(folded, 0)
-            for found in self._glob_sets:
-                mask |= found.find(folded)
-            for found in self._expression_sets:
-                mask |= found.find(value)
+            mask |= self._literals.get(value[1], 0)
+            for found in self._sets:
+                if found.rules & alive:
+                    mask |= found.find(value)
         return mask
 
 
 class _Set:
-    """Expressions searched together. `compiled` is None when RE2 cannot hold them: then all may match."""
+    """Expressions searched together, or one by one when RE2 cannot hold them (`compiled` is None)."""
 
-    def __init__(self, compiled: Any, masks: list[int]) -> None:
+    def __init__(self, compiled: Any, patterns: list[tuple[Pattern, int]]) -> None:
         self._compiled = compiled
-        self._masks = masks
-        self._all = 0
-        for mask in masks:
-            self._all |= mask
+        self._patterns = patterns
+        self._masks = [*(mask for _, mask in patterns), 0]
+        self.rules = 0
+        for mask in self._masks:
+            self.rules |= mask
 
-    def find(self, text: str) -> int:
-        """The rules whose expression matches; every rule when the search ran out of memory.
+    def find(self, value: Value) -> int:
+        """The rules whose expression matches.
 
-        The set ends with an expression that always matches, so no match at all means the latter.
+        The set ends with an expression that always matches, so that no match at all means that the
+        search ran out of memory.
         """
-        found = self._compiled.Match(text) if self._compiled else None
-        if not found:
-            return self._all
+        found = self._compiled.Match(value[0]) if self._compiled else None
         mask = 0
-        for number in found:
-            if number < len(self._masks):
+        if found:
+            for number in found:
                 mask |= self._masks[number]
+        else:
+            for pattern, rules in self._patterns:
+                if pattern.matches(value):
+                    mask |= rules
         return mask
 
 
@@ -148,7 +155,6 @@ def _sets(patterns: list[tuple[Pattern, int]]) -> Iterator[_Set]:
     options.log_errors = False
     options.max_mem = _MOST_MEMORY
     compiled = re2.Set.SearchSet(options)
-    masks = [mask for _, mask in patterns]
     try:
         for pattern, _ in patterns:
             compiled.Add(pattern.expression)
@@ -156,10 +162,10 @@ def _sets(patterns: list[tuple[Pattern, int]]) -> Iterator[_Set]:
         compiled.Compile()
     except re2.error:
         if len(patterns) == 1:
-            yield _Set(None, masks)
+            yield _Set(None, patterns)
         else:
             half = len(patterns) // 2
             yield from _sets(patterns[:half])
             yield from _sets(patterns[half:])
     else:
-        yield _Set(compiled, masks)
+        yield _Set(compiled, patterns)

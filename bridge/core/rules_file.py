@@ -11,12 +11,13 @@ from typing import Any, Final
 from bridge.core import messages
 from bridge.core.grammar import BAD, Reading
 from bridge.core.language import FILE
+from bridge.core.nodes import MapNode
 from bridge.core.problems import Enough, Problem, RulesError, report
 from bridge.core.rule_checks import check_examples, check_messages, check_names, check_use
 from bridge.core.rules import Rules, RuleSettings
 from bridge.core.templates import Message
 from bridge.core.yaml_tree import MOST_BYTES as MOST_BYTES
-from bridge.core.yaml_tree import MapNode, Tree, read_tree
+from bridge.core.yaml_tree import Tree, read_tree
 
 Trial = Callable[[Message, Rules], list[tuple[str, str]]]
 _EMPTY: Final = "the file is empty; it begins with `version: 1` and `rules:`"

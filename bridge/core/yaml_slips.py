@@ -1,89 +1,22 @@
-"""What libyaml refuses, explained to an admin, and a way round it so that the rest can be checked too.
-
-A repair never moves anything: it replaces characters by as many others, so that every later problem
-keeps its line and column. Characters YAML refuses at the start of a value become markers that
-`restore` turns back; a value that cannot be read becomes a text that readers skip.
-"""
+"""What libyaml refuses, explained to an admin, and a way round it so that the rest can be checked too."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from bridge.core.near import quote
+from bridge.core.pasted import CURLY, INVISIBLE, SPACES, STRAIGHT, odd_character
+from bridge.core.yaml_refusal import CONTROL, KEY_VALUE, MARKERS, Refusal, Slip, refused
 
-_MARKERS: Final = {c: chr(0xFDD0 + n) for n, c in enumerate("@`%*&#\\")}
-_RESTORE: Final = {ord(marker): c for c, marker in _MARKERS.items()}
-PARTIAL_TEXT: Final = "\ufddf"
-"""Stands for a value that could not be read and was complained about."""
-
-_CURLY: Final = "\u201c\u201d\u201e\u00ab\u00bb\u2018\u2019\u201a"
-_STRAIGHT: Final = dict.fromkeys(map(ord, _CURLY[:5]), '"') | dict.fromkeys(map(ord, _CURLY[5:]), "'")
-_SPACES: Final = "\u00a0\u2007\u202f\u3000\u2003\u2002\u2009"
-_INVISIBLE: Final = "\u200b\u2060\ufeff\u00ad"
-_CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
-_KEY_VALUE: Final = re.compile(r"\s*(?:-\s+)*(?:\"[^\"]*\"|'[^']*'|[^\s\"'#\[\]{},:][^:#{}\[\]]*):(\s+|$)")
 _ESCAPE: Final = re.compile(r'\\(?![0abtnvfre "/\\N_LPxuU])')
 _VALUE_END: Final = re.compile(r"[,\]}]|\s+#|\s*$")
 
 
-@dataclass(frozen=True, slots=True)
-class Slip:
-    """A mistake in the YAML itself: its place, what to say ("" when it only follows from another one),
-    and the lines without it. `loses` says that the repair leaves something out."""
-
-    line: int
-    column: int
-    message: str
-    repaired: list[str] | None
-    loses: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class _Refusal:
-    """libyaml's refusal: what and where, counting from 0; `since` is where what it was reading began."""
-
-    problem: str
-    context: str
-    line: int
-    column: int
-    since: int
-    since_column: int
-    lines: list[str]
-
-    @property
-    def text(self) -> str:
-        return self.lines[self.line] if self.line < len(self.lines) else ""
-
-    @property
-    def before(self) -> int | None:
-        """The nearest line above that is not blank or a comment."""
-        numbers = range(min(self.line, len(self.lines)) - 1, -1, -1)
-        return next((n for n in numbers if self.lines[n].strip() and self.lines[n].lstrip()[0] != "#"), None)
-
-    def replaced(self, line: int, text: str) -> list[str]:
-        return [*self.lines[:line], text, *self.lines[line + 1 :]]
-
-    def marked(self, line: int, column: int) -> list[str]:
-        """The lines with the character there turned into its marker."""
-        text = self.lines[line]
-        return self.replaced(line, text[:column] + _MARKERS[text[column]] + text[column + 1 :])
-
-    def unreadable(self, line: int, column: int | None = None) -> list[str]:
-        """The lines with the value that begins there (or the line's value) turned into one to skip."""
-        text = self.lines[line]
-        found = _KEY_VALUE.match(text)
-        start = column if column is not None else found.end() if found else -1
-        if start < 0 or start >= len(text):
-            return self.replaced(line, "")
-        return self.replaced(line, text[:start] + PARTIAL_TEXT * (len(text) - start))
-
-
 def explain_slip(error: Exception, lines: list[str], earlier: list[Slip]) -> Slip:
     """The mistake behind a refusal of the parser, at its place, with a repair where there is one."""
-    refusal = _refusal(error, lines)
+    refusal = refused(error, lines)
     for explain in _EXPLAINERS:
         slip = explain(refusal)
         if slip:
@@ -94,88 +27,29 @@ def explain_slip(error: Exception, lines: list[str], earlier: list[Slip]) -> Sli
     return Slip(refusal.line + 1, refusal.column + 1, message, _without_line(refusal))
 
 
-def restore(text: str) -> str:
-    """The text with its markers turned back into what was written."""
-    return text.translate(_RESTORE)
-
-
-def odd_character(text: str) -> str:
-    """What is wrong with an unquoted text that was pasted from a chat or a document, or ""."""
-    if text[0] in _CURLY:
-        return f'{quote(text)} stands in curly quotes, pasted from a chat or document; use straight ones: "…"'
-    for c in text:
-        if c in _SPACES:
-            return (
-                f"{quote(text.translate(_BLANKS))} holds a non-breaking space (U+{ord(c):04X}), "
-                "pasted from a chat or document; type an ordinary space"
-            )
-        if c in _INVISIBLE:
-            shown = quote(text.translate(_BLANKS))
-            return f"{shown} holds an invisible character (U+{ord(c):04X}); type it anew"
-    return ""
-
-
-def straighten(text: str) -> str:
-    """The text without what `odd_character` complains about."""
-    text = text.translate(_BLANKS)
-    return text.strip(_CURLY).strip() if text and text[0] in _CURLY else text.strip()
-
-
-_BLANKS: Final = dict.fromkeys(map(ord, _SPACES), " ") | dict.fromkeys(map(ord, _INVISIBLE), "")
-
-
-def _refusal(error: Exception, lines: list[str]) -> _Refusal:
-    mark, since = getattr(error, "problem_mark", None), getattr(error, "context_mark", None)
-    problem, context = getattr(error, "problem", None) or "", getattr(error, "context", None) or ""
-    mark = mark or since
-    if mark is None:
-        line, column = _first_control(lines)
-        return _Refusal("control", "", line, column, line, column, lines)
-    line, column = _inside(mark, lines)
-    start = _inside(since, lines) if since else (line, column)
-    return _Refusal(problem, context, line, column, *start, lines)
-
-
-def _inside(mark: Any, lines: list[str]) -> tuple[int, int]:
-    """The mark's place; the end of the file counts as the end of its last line with text."""
-    line, column = mark.line, mark.column
-    while line > 0 and (line >= len(lines) or (line == len(lines) - 1 and not lines[line].strip())):
-        line -= 1
-        column = len(lines[line].rstrip())
-    return line, column
-
-
-def _first_control(lines: list[str]) -> tuple[int, int]:
-    for number, text in enumerate(lines):
-        found = _CONTROL.search(text)
-        if found:
-            return number, found.start()
-    return 0, 0
-
-
-def _control(refusal: _Refusal) -> Slip | None:
+def _control(refusal: Refusal) -> Slip | None:
     if refusal.problem != "control":
         return None
     text = refusal.text[refusal.column : refusal.column + 1]
     said = f"U+{ord(text):04X}" if text else "somewhere"
-    cleaned = [_CONTROL.sub(" ", line) for line in refusal.lines]
+    cleaned = [CONTROL.sub(" ", line) for line in refusal.lines]
     message = f"control characters are not allowed in a rules file ({said})"
     return Slip(refusal.line + 1, refusal.column + 1, message, cleaned, loses=False)
 
 
-def _pasted(refusal: _Refusal) -> Slip | None:
+def _pasted(refusal: Refusal) -> Slip | None:
     """Curly quotes and odd spaces in or next to the line that was refused."""
     for number in dict.fromkeys((refusal.line, refusal.before, refusal.since)):
         if number is None or number >= len(refusal.lines):
             continue
         text = refusal.lines[number]
-        found = re.search(f"(?:^|[\\s:,\\[{{-])([{_CURLY}])|([{_SPACES}{_INVISIBLE}])", text)
+        found = re.search(f"(?:^|[\\s:,\\[{{-])([{CURLY}])|([{SPACES}{INVISIBLE}])", text)
         if not found or _in_quotes_or_comment(text, found.start()):
             continue
         column = found.start(found.lastindex or 0)
         message = odd_character(text[column:].split(",")[0] if found[1] else text.strip())
-        mended = text.translate(_STRAIGHT) if found[1] else text
-        mended = re.sub(f"[{_SPACES}{_INVISIBLE}]", " ", mended)
+        mended = text.translate(STRAIGHT) if found[1] else text
+        mended = re.sub(f"[{SPACES}{INVISIBLE}]", " ", mended)
         return Slip(number + 1, column + 1, message, refusal.replaced(number, mended), loses=False)
     return None
 
@@ -185,7 +59,7 @@ def _in_quotes_or_comment(text: str, column: int) -> bool:
     return before.lstrip().startswith("#") or " #" in before or before.count('"') % 2 == 1
 
 
-def _no_start(refusal: _Refusal) -> Slip | None:
+def _no_start(refusal: Refusal) -> Slip | None:
     """A character that cannot start a value: '@', '`', '%' or a tab."""
     if "cannot start any token" not in refusal.problem:
         return None
@@ -196,7 +70,7 @@ def _no_start(refusal: _Refusal) -> Slip | None:
             spaced = refusal.replaced(refusal.line, refusal.text.replace("\t", " "))
         message = "a tab; YAML indents with spaces only"
         return Slip(refusal.line + 1, refusal.column + 1, message, spaced)
-    if c not in _MARKERS:
+    if c not in MARKERS:
         return None
     word = _word(refusal.text, refusal.column)
     message = f'YAML reserves {quote(c)} at the start of a value; quote it: "{word}"'
@@ -210,7 +84,7 @@ def _word(text: str, column: int) -> str:
     return text[column : found.start() if found else None][:60]
 
 
-def _star(refusal: _Refusal) -> Slip | None:
+def _star(refusal: Refusal) -> Slip | None:
     """A glob or '&' that YAML takes for an alias or an anchor."""
     if "alphabetic or numeric character" not in refusal.problem or refusal.since >= len(refusal.lines):
         return None
@@ -223,7 +97,7 @@ def _star(refusal: _Refusal) -> Slip | None:
     return Slip(refusal.since + 1, column + 1, message, refusal.marked(refusal.since, column), loses=False)
 
 
-def _escape(refusal: _Refusal) -> Slip | None:
+def _escape(refusal: Refusal) -> Slip | None:
     """A backslash in double quotes that YAML does not know."""
     if "escape" not in refusal.problem:
         return None
@@ -231,7 +105,7 @@ def _escape(refusal: _Refusal) -> Slip | None:
     if column < 0:
         return None
     head, tail = refusal.text[:column], refusal.text[column:]
-    mended = _MARKERS["\\"] + _ESCAPE.sub(_MARKERS["\\"], tail[1:])
+    mended = MARKERS["\\"] + _ESCAPE.sub(MARKERS["\\"], tail[1:])
     message = (
         f"in double quotes {quote(tail[:2])} is not an escape; "
         f"put the text in single quotes, or write {quote(chr(92) + tail[:2])}"
@@ -240,7 +114,7 @@ def _escape(refusal: _Refusal) -> Slip | None:
     return Slip(refusal.line + 1, column + 1, message, repaired, loses=False)
 
 
-def _open_quote(refusal: _Refusal) -> Slip | None:
+def _open_quote(refusal: Refusal) -> Slip | None:
     """A quote that is never closed; the first line with an odd number of quotes is the one."""
     scanning = "quoted scalar" in refusal.context
     if not scanning and "did not find" not in refusal.problem and "not allowed" not in refusal.problem:
@@ -271,7 +145,7 @@ def _odd_quote(text: str) -> int | None:
     return None
 
 
-def _braces(refusal: _Refusal) -> Slip | None:
+def _braces(refusal: Refusal) -> Slip | None:
     """A template that begins with {{ and is not quoted."""
     for number in {n: n for n in (refusal.line, refusal.since) if n < len(refusal.lines)}:
         found = re.search(r"(?:[:\-]\s+|^\s*)(\{\{)", refusal.lines[number])
@@ -282,7 +156,7 @@ def _braces(refusal: _Refusal) -> Slip | None:
     return None
 
 
-def _after_quote(refusal: _Refusal) -> Slip | None:
+def _after_quote(refusal: Refusal) -> Slip | None:
     """Text after a closing quote: `"x" y`, or `'it's'`."""
     found = re.search(r"(?:[:\-]\s+)((\"(?:[^\"\\]|\\.)*\"|'(?:[^']|'')*')\s*[^\s,\]}#:])", refusal.text)
     if not found or refusal.column < found.start(1):
@@ -294,7 +168,7 @@ def _after_quote(refusal: _Refusal) -> Slip | None:
     return Slip(refusal.line + 1, found.start(1) + 1, message, repaired)
 
 
-def _comment_in_list(refusal: _Refusal) -> Slip | None:
+def _comment_in_list(refusal: Refusal) -> Slip | None:
     """`[#sales, …]`: the mark begins a comment, and so the bracket is never closed."""
     if "flow" not in refusal.context:
         return None
@@ -310,7 +184,7 @@ def _comment_in_list(refusal: _Refusal) -> Slip | None:
     return None
 
 
-def _open_bracket(refusal: _Refusal) -> Slip | None:
+def _open_bracket(refusal: Refusal) -> Slip | None:
     if "flow" not in refusal.context or refusal.since >= len(refusal.lines):
         return None
     mark = refusal.lines[refusal.since][refusal.since_column : refusal.since_column + 1]
@@ -327,11 +201,11 @@ def _open_bracket(refusal: _Refusal) -> Slip | None:
     return Slip(place[0] + 1, place[1] + 1, message, repaired)
 
 
-def _colon_in_value(refusal: _Refusal) -> Slip | None:
+def _colon_in_value(refusal: Refusal) -> Slip | None:
     """`title: Booked: {{ … }}`: a value with ': ' in it."""
     if "mapping values" not in refusal.problem:
         return None
-    found = _KEY_VALUE.match(refusal.text)
+    found = KEY_VALUE.match(refusal.text)
     if not found or found.end() > refusal.column:
         return None
     message = "a value with ': ' in it must be quoted: \"…\""
@@ -339,7 +213,7 @@ def _colon_in_value(refusal: _Refusal) -> Slip | None:
     return Slip(refusal.line + 1, found.end() + 1, message, repaired)
 
 
-def _no_colon(refusal: _Refusal) -> Slip | None:
+def _no_colon(refusal: Refusal) -> Slip | None:
     """`name:sales` or `post {to: …}`: a key without ': ' after it."""
     if not any(sign in refusal.problem for sign in ("mapping values", "expected ':'", "expected key")):
         return None
@@ -349,13 +223,13 @@ def _no_colon(refusal: _Refusal) -> Slip | None:
     for number in dict.fromkeys(n for n in numbers if n is not None and n < len(refusal.lines)):
         text = refusal.lines[number]
         found = re.match(r"(\s*(?:-\s+)*)([A-Za-z_]\w*)(:(?=\S)|\s+(?=\S)|\s*$)", text)
-        if found and not _KEY_VALUE.match(text):
+        if found and not KEY_VALUE.match(text):
             message = f"expected ': ' (a colon and a space) after {quote(found[2])}"
             return Slip(number + 1, found.start(2) + 1, message, refusal.replaced(number, ""))
     return None
 
 
-def _general(refusal: _Refusal) -> str:
+def _general(refusal: Refusal) -> str:
     if "mapping values" in refusal.problem:
         return "this line is indented more than the one it belongs to, which already has a value"
     if "expected key" in refusal.problem or "'-' indicator" in refusal.problem:
@@ -365,13 +239,13 @@ def _general(refusal: _Refusal) -> str:
     return f"this is not YAML: {refusal.problem}"
 
 
-def _without_line(refusal: _Refusal) -> list[str] | None:
+def _without_line(refusal: Refusal) -> list[str] | None:
     if refusal.line < len(refusal.lines) and refusal.text:
         return refusal.replaced(refusal.line, "")
     return None
 
 
-_EXPLAINERS: Final[tuple[Callable[[_Refusal], Slip | None], ...]] = (
+_EXPLAINERS: Final[tuple[Callable[[Refusal], Slip | None], ...]] = (
     _control,
     _pasted,
     _no_start,

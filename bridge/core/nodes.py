@@ -1,0 +1,72 @@
+"""What a YAML file is made of: texts, mappings and lists, each with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from bridge.core.near import quote
+
+
+@dataclass(slots=True)
+class Node:
+    """A value of the file and where it starts, counting from 1. A broken one was already complained about."""
+
+    line: int
+    column: int
+    broken: bool = field(default=False, kw_only=True)
+    height: int = field(default=1, kw_only=True)
+    size: int = field(default=1, kw_only=True)
+
+
+@dataclass(slots=True)
+class TextNode(Node):
+    """A scalar's text. `plain` is without quotes; `comment` is what YAML took for a comment instead of it.
+
+    `block_column` is where the lines of a `|` text begin, which follow the line of the mark; else 0.
+    """
+
+    text: str
+    plain: bool = False
+    comment: str = ""
+    block_column: int = 0
+
+    @property
+    def empty(self) -> bool:
+        """Nothing, `~` or `null`, unquoted."""
+        return self.plain and self.text in ("", "~", "null", "Null", "NULL")
+
+
+@dataclass(slots=True)
+class MapNode(Node):
+    """A mapping in the order written; keys are texts and differ."""
+
+    entries: dict[str, tuple[TextNode, Node]] = field(default_factory=dict)
+
+    def get(self, key: str) -> Node | None:
+        found = self.entries.get(key)
+        return found[1] if found else None
+
+
+@dataclass(slots=True)
+class ListNode(Node):
+    """A list."""
+
+    items: list[Node] = field(default_factory=list)
+
+
+def places(node: Node, path: str = "") -> Iterator[tuple[tuple[int, int], str]]:
+    """Every place of a tree with the path of the value there; shared nodes go by their first path."""
+    yield (node.line, node.column), path
+    if isinstance(node, MapNode):
+        for name, (_, value) in node.entries.items():
+            yield from places(value, join(path, name))
+    elif isinstance(node, ListNode):
+        for number, item in enumerate(node.items):
+            yield from places(item, f"{path}[{number}]")
+
+
+def join(path: str, key: str) -> str:
+    """The path of a key below a path."""
+    shown = key if key.isprintable() and len(key) <= 60 else quote(key)
+    return f"{path}.{shown}" if path else shown
