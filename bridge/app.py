@@ -42,6 +42,7 @@ from bridge.store.people import SlackNames
 from bridge.store.refreshes import Refreshes
 from bridge.store.routing import Routed
 from bridge.web.answers import errors_as_json
+from bridge.web.hardening import Doorkeeper, Runner
 from bridge.web.health import Health
 from bridge.web.webhook import LARGEST_BODY, Webhook
 
@@ -217,11 +218,12 @@ class Service:
             reach=self._reach,
         )
         health = Health(self._readiness.parts, self._readiness.metrics)
-        application = web.Application(client_max_size=LARGEST_BODY, middlewares=[errors_as_json])
-        application.add_routes([*webhook.routes(), *health.routes()])
-        self._runner = web.AppRunner(
-            application, access_log=None, auto_decompress=False, handle_signals=False
+        door = Doorkeeper()
+        application = web.Application(
+            client_max_size=LARGEST_BODY, middlewares=[door.middleware, errors_as_json]
         )
+        application.add_routes([*webhook.routes(), *health.routes()])
+        self._runner = Runner(application, door)
         await self._runner.setup()
         host, port = settings.bridge_host, settings.bridge_port
         try:
