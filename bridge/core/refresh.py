@@ -21,6 +21,7 @@ DAY: Final = timedelta(days=1)
 GRACE: Final = timedelta(days=30)
 """How long calendars are told of a cancellation before the booking leaves the feed."""
 
+_SECOND: Final = timedelta(seconds=1)
 _TOO_FEW: Final = 0.5
 
 
@@ -113,7 +114,7 @@ def settle(known: Entry | None, booking: Booking, uid: str, now: datetime) -> En
     """The entry after a booking was told in this state; equal to `known` when nothing new was said."""
     booking = replace(booking, id=uid, uid=uid)
     if known is None:
-        first = Mark(0, now)
+        first = Mark(0, _second(now))
         closed = now if is_off(booking) else None
         return Entry(uid, booking, first, first, first, now, closed, booking.status != DECLINED)
     if booking.start is None:  # a calendar needs a time: the last one known is better than none
@@ -176,7 +177,12 @@ def leaves_at(entry: Entry, past_days: int) -> datetime | None:
 
 
 def _raise(mark: Mark, rises: bool, now: datetime) -> Mark:
-    return Mark(mark.sequence + 1, max(now, mark.at)) if rises else mark
+    """Calendars compare whole seconds, so each revision has a later one."""
+    return Mark(mark.sequence + 1, max(_second(now), mark.at + _SECOND)) if rises else mark
+
+
+def _second(moment: datetime) -> datetime:
+    return moment.replace(microsecond=0)
 
 
 def _midnight(moment: datetime) -> datetime:

@@ -1,0 +1,242 @@
+"""The feeds that are asked for, kept ready: built once, then changed by what changed in the mirror.
+
+What is served never waits for a full build twice, and never fails while it is known: without the
+database the feeds that are on the shelf stay as they were.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from time import monotonic
+from typing import Final
+
+import structlog
+
+from bridge.core.bookings import BookingType, Directory
+from bridge.core.calendar import View, head
+from bridge.core.entries import Entry
+from bridge.core.feed_body import FeedBody, Piece, build, compressed, edit
+from bridge.core.feeds import Who, feed_name
+from bridge.core.refresh import window
+from bridge.core.tokens import Options, Seals
+from bridge.database import Database, Unavailable
+from bridge.store.bookings import Bookings, Changed
+from bridge.store.feeds import FeedStore
+from bridge.store.refreshes import MirrorState, Refreshes
+
+log = structlog.get_logger()
+
+_LOOK: Final = 1.0
+"""Seconds between looks at the mirror's revision, when nobody tells of a change."""
+_MOST_CHANGES: Final = 2_000
+_BUDGET: Final = 96 * 2**20
+"""Bytes of feeds kept ready; beyond that those that were not asked for the longest are let go."""
+_BUILDS: Final = 2
+_INLINE: Final = 50
+"""Events that are built on the event loop; more go to a thread."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class Shown:
+    """One address's feed. `waiting` is what changed since it was built, by uid; None: it left the feed."""
+
+    who: Who
+    view: View
+    body: FeedBody | None = None
+    waiting: dict[str, Entry | None] = field(default_factory=dict)
+    modified: datetime = _EPOCH
+    zipped: bytes = b""
+    zipped_pieces: Mapping[bytes, bytes] = field(default_factory=dict)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def size(self) -> int:
+        """Bytes held, roughly."""
+        if self.body is None:
+            return 0
+        return len(self.body.data) + 2 * len(self.zipped) + 400 * len(self.body.pieces)
+
+    def learn(self, changed: Changed) -> None:
+        """Note what of these changes is shown here."""
+        for (host, uid), farewell in changed.farewells.items():
+            if self.who == Who("host", host):
+                self.waiting[uid] = farewell
+        for entry in changed.entries:
+            kind, identity = self.who.kind, self.who.id
+            if kind == "all" or (kind == "host" and identity in entry.booking.host_ids):
+                self.waiting[entry.uid] = entry
+            elif kind == "type":
+                self.waiting[entry.uid] = entry if entry.booking.type_id == identity else None
+
+
+class Shelf:
+    """The feeds kept ready, and whose addresses there are: `registry` is by the handle in the token."""
+
+    def __init__(
+        self,
+        database: Database,
+        seals: Seals,
+        *,
+        clock: Callable[[], datetime],
+        past_days: int,
+        budget: int = _BUDGET,
+    ) -> None:
+        self._bookings = Bookings(database)
+        self._feeds = FeedStore(database)
+        self._refreshes = Refreshes(database)
+        self._seals = seals
+        self._clock = clock
+        self._past_days = past_days
+        self._budget = budget
+        self._kept: OrderedDict[tuple[Who, Options], Shown] = OrderedDict()
+        self._builds = asyncio.Semaphore(_BUILDS)
+        self._looking = asyncio.Lock()
+        self._next_look = 0.0
+        self.state: MirrorState | None = None
+        self.registry: Mapping[str, tuple[Who, int]] = {}
+        self.people = Directory()
+        self.types: Mapping[str, BookingType] = {}
+
+    def invalidate(self) -> None:
+        """Look at the mirror again before the next answer."""
+        self._next_look = 0.0
+
+    async def look(self) -> None:
+        """Take in what changed; once a second at most. Raises Unavailable when nothing was ever read."""
+        if self._is_fresh():
+            return
+        async with self._looking:
+            if self._is_fresh():
+                return
+            self._next_look = monotonic() + _LOOK
+            try:
+                await self._take_in(await self._refreshes.state())
+            except Unavailable as problem:
+                log.warning("feeds.database_unavailable", reason=str(problem))
+                if self.state is None:
+                    raise
+
+    def _is_fresh(self) -> bool:
+        return self.state is not None and monotonic() < self._next_look
+
+    async def _take_in(self, state: MirrorState) -> None:
+        old = self.state
+        if old is None or old.feeds_revision != state.feeds_revision:
+            generations = await self._feeds.generations()
+            self.registry = {
+                self._seals.handle(who.key): (who, number) for who, number in generations.items()
+            }
+        if old is None or old.names_at != state.names_at:
+            self.people = Directory(await self._refreshes.people())
+            self.types = {kind.id: kind for kind in await self._refreshes.types()}
+            for shown in self._kept.values():
+                self._rename(shown, state.names_at or _EPOCH)
+        if old is not None and old.revision != state.revision and self._kept:
+            changed = await self._bookings.changes(old.revision, _MOST_CHANGES)
+            if changed is None:
+                self._kept.clear()
+            else:
+                for shown in self._kept.values():
+                    shown.learn(changed)
+        self.state = state
+
+    def name(self, who: Who) -> str:
+        """What calendars call a feed."""
+        return feed_name(who, self.people, self.types)
+
+    async def get(self, who: Who, options: Options) -> Shown:
+        """The feed as it is to be served now. Raises Unavailable when it must be built and cannot be."""
+        shown = self._kept.get((who, options))
+        if shown is None:
+            shown = self._kept[who, options] = Shown(who, self.view(who, options))
+        self._kept.move_to_end((who, options))
+        now = self._clock()
+        body = shown.body
+        if body is None or shown.waiting or (body.next_leave is not None and now >= body.next_leave):
+            await asyncio.shield(asyncio.ensure_future(self._renew(shown)))
+        return shown
+
+    async def zipped(self, shown: Shown) -> bytes:
+        """The feed compressed; what did not change since the last time is not compressed again."""
+        async with shown.lock:
+            if not shown.zipped and shown.body is not None:
+                work = partial(compressed, shown.body, shown.zipped_pieces)
+                shown.zipped, shown.zipped_pieces = await asyncio.to_thread(work)
+            return shown.zipped
+
+    async def _renew(self, shown: Shown) -> None:
+        async with shown.lock:
+            now = self._clock()
+            before = shown.body
+            if before is None:
+                try:
+                    body = await self._build(shown)
+                except BaseException:
+                    self._kept.pop((shown.who, shown.view.options), None)
+                    raise
+            else:
+                body = before.without_old(now)
+            if shown.waiting:
+                waiting, shown.waiting = shown.waiting, {}
+                work = partial(_changed, body, waiting, shown.view, self._past_days, now)
+                body = work() if len(waiting) <= _INLINE else await asyncio.to_thread(work)
+            shown.modified = max(shown.modified, _modified(body, self.state))
+            if before is not None and before.etag != body.etag:
+                shown.modified = max(shown.modified, now)
+            if before is None or before.etag != body.etag:
+                shown.body, shown.zipped = body, b""
+            self._make_room()
+
+    async def _build(self, shown: Shown) -> FeedBody:
+        async with self._builds:
+            now = self._clock()
+            found = []
+            async for entries in self._bookings.of(shown.who, window(now, self._past_days)):
+                work = partial(_edits, entries, shown.view, self._past_days, now)
+                found += work() if len(entries) <= _INLINE else await asyncio.to_thread(work)
+            latest = {one[0].uid: one for one in found}  # a booking comes after its farewell
+            return build(self._head(shown.who), list(latest.values()))
+
+    def _rename(self, shown: Shown, at: datetime) -> None:
+        shown.view = self.view(shown.who, shown.view.options)
+        first = self._head(shown.who)
+        if shown.body is not None and shown.body.head != first:
+            shown.body, shown.zipped = shown.body.with_head(first), b""
+            shown.modified = max(shown.modified, at)
+
+    def view(self, who: Who, options: Options) -> View:
+        """How a feed shows bookings."""
+        return View(options, who.is_team, self.people, self.types)
+
+    def _head(self, who: Who) -> bytes:
+        kind = self.types.get(who.id) if who.kind == "type" else None
+        return head(who.key, self.name(who), kind.color if kind else "")
+
+    def _make_room(self) -> None:
+        total = sum(shown.size for shown in self._kept.values())
+        while total > self._budget and len(self._kept) > 1:
+            total -= self._kept.popitem(last=False)[1].size
+
+
+def _edits(entries: list[Entry], view: View, past_days: int, now: datetime) -> list[tuple[Piece, bytes]]:
+    return [found for entry in entries if (found := edit(entry, view, past_days, now)) is not None]
+
+
+def _changed(
+    body: FeedBody, waiting: Mapping[str, Entry | None], view: View, past_days: int, now: datetime
+) -> FeedBody:
+    return body.with_edits(
+        {uid: edit(entry, view, past_days, now) if entry else None for uid, entry in waiting.items()}
+    )
+
+
+def _modified(body: FeedBody, state: MirrorState | None) -> datetime:
+    """When what the feed shows last changed, as far as that is written down."""
+    names_at = (state.names_at if state else None) or _EPOCH
+    return max(body.changed_at or _EPOCH, names_at)
