@@ -38,6 +38,7 @@ from bridge.store.events import Events
 from bridge.store.feeds import FeedStore
 from bridge.store.figures import Figures
 from bridge.store.gates import Claimant
+from bridge.store.intake import Intake
 from bridge.store.people import SlackNames
 from bridge.store.refreshes import Refreshes
 from bridge.store.routing import Routed
@@ -130,6 +131,7 @@ class Service:
     def _build_line(self, database: Database) -> None:
         settings, clock, reach = self._settings, self.clock, self._reach
         self.events = Events(database)
+        self._intake = Intake(database)
         self.deliveries = Deliveries(database)
         figures = Figures(database)
         self.queue = figures.queue
@@ -210,7 +212,7 @@ class Service:
     async def _listen(self) -> None:
         settings = self._settings
         webhook = Webhook(
-            self.events,
+            self._intake,
             secrets=[secret.get_secret_value() for secret in settings.copera_webhook_secrets],
             retention=timedelta(days=settings.bridge_retention_days),
             clock=self.clock,
@@ -236,7 +238,7 @@ class Service:
         self.url = f"http://{'127.0.0.1' if host in {'0.0.0.0', '::'} else host}:{port}"  # noqa: S104
 
     def _run_all(self) -> None:
-        self._run("events", self.events.run())
+        self._run("intake", self._intake.run())
         self._run("router", self.router.run())
         self._run("courier", self.courier.run())
         if self.mirror is not None:

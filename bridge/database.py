@@ -8,18 +8,21 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Final
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, event, make_url, text
+from sqlalchemy import Connection, Table, event, make_url, text
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from bridge.appending import SqliteAppender
 
 _BUSY_SECONDS: Final = 3
 _MIGRATION_LOCK: Final = 0x626F6F6B  # any number that is ours alone among PostgreSQL's advisory locks
@@ -42,6 +45,7 @@ class Database:
         self._turn: asyncio.Lock | None = asyncio.Lock() if self.is_sqlite else None
         self._lock = lock
         self._bells: dict[str, asyncio.Event] = {}
+        self._appenders: dict[str, SqliteAppender] = {}
 
     @property
     def is_sqlite(self) -> bool:
@@ -67,6 +71,23 @@ class Database:
         async with self._turn, _translated(), self._writer.begin() as connection:
             yield connection
 
+    async def append(self, table: Table, rows: Sequence[dict[str, Any]], *, key: str, topic: str) -> set[str]:
+        """Insert the rows whose key is new, in a transaction of their own; those keys. Raises Unavailable."""
+        if self._turn is None:
+            statement = postgresql.insert(table).on_conflict_do_nothing(index_elements=[key])
+            async with self.write() as connection:
+                new = set(await connection.scalars(statement.returning(table.c[key]), rows))
+                await self.announce(connection, topic)
+        else:
+            appender = self._appenders.get(table.name)
+            if appender is None:
+                path = self._writer.url.database or ""
+                appender = self._appenders[table.name] = SqliteAppender(path, table, list(rows[0]), key)
+            async with self._turn, _translated():
+                new = await appender.append(rows)
+        self.ring(topic)
+        return new
+
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """One transaction that only reads, of one consistent state. Raises Unavailable."""
@@ -74,6 +95,9 @@ class Database:
             yield connection
 
     async def close(self) -> None:
+        for appender in self._appenders.values():
+            appender.close()
+        self._appenders.clear()
         await self._writer.dispose()
         if self._reader is not self._writer:
             await self._reader.dispose()
@@ -151,6 +175,8 @@ def _driver_url(url: str) -> URL:
     driver = drivers.get(parsed.get_backend_name())
     if driver is None:
         raise Unavailable("BRIDGE_DATABASE_URL: expected sqlite:///FILE or postgresql://…")
+    if driver.startswith("sqlite") and parsed.database in {None, "", ":memory:"}:
+        raise Unavailable("BRIDGE_DATABASE_URL: SQLite needs a file, as in sqlite:///bridge.db")
     return parsed.set(drivername=driver)
 
 

@@ -77,7 +77,7 @@ def read_envelope(body: bytes, version: str = VERSION) -> Envelope:
     if not isinstance(name, str) or not name:
         raise NotAnEvent("the JSON has no 'event'")
     identity = [name, document.get("createdAt"), document.get("data")]
-    canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"))
+    canonical = _ENCODER.encode(identity)
     at = instant(document.get("createdAt"))
     data = document.get("data")
     booking_id = text(data.get("id") or data.get("uid"), limit=200) if isinstance(data, dict) else ""
@@ -118,7 +118,7 @@ def _problem(name: str, version: str, at: datetime | None, data: object, booking
 
 def _document(body: bytes) -> Mapping[str, object]:
     try:
-        document = json.loads(body, parse_constant=_no_constant, parse_float=_number)
+        document = _DECODER.decode(str(body, "utf-8"))
     except (ValueError, RecursionError):
         raise NotAnEvent("the body is not JSON") from None
     if not isinstance(document, dict):
@@ -136,6 +136,10 @@ def _number(digits: str) -> float | int:
     if not math.isfinite(value):
         raise ValueError(digits)
     return int(value) if value.is_integer() and abs(value) < 2**53 else value
+
+
+_DECODER: Final = json.JSONDecoder(parse_constant=_no_constant, parse_float=_number)
+_ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
 def read_booking(data: Mapping[str, object]) -> Booking:

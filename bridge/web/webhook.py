@@ -14,7 +14,7 @@ from aiohttp import web
 from bridge.core.reading import VERSION, NotAnEvent, read_envelope
 from bridge.core.signature import Rejected, verify
 from bridge.database import Unavailable
-from bridge.store.events import Events
+from bridge.store.intake import Intake
 from bridge.web.answers import problem
 
 log = structlog.get_logger()
@@ -35,7 +35,7 @@ class Webhook:
 
     def __init__(
         self,
-        events: Events,
+        intake: Intake,
         *,
         secrets: Sequence[str],
         retention: timedelta,
@@ -43,7 +43,7 @@ class Webhook:
         observe: Observer = lambda event, outcome: None,
         reach: Callable[[str], None] = lambda step: None,
     ) -> None:
-        self._events = events
+        self._intake = intake
         self._secrets = tuple(secrets)
         self._retention = retention
         self._clock = clock
@@ -89,7 +89,7 @@ class Webhook:
             return self._refuse(400, "too_old", "createdAt is older than this bridge remembers events.")
         self._reach("storing")
         try:
-            is_new = await self._events.accept(envelope, body, version, "webhook", now)
+            is_new = await self._intake.accept(envelope, body, version, "webhook", now)
         except Unavailable as reason:
             log.error("event.not_stored", event_id=envelope.id, problem=str(reason))
             self._observe(envelope.event, "not_stored")
@@ -107,12 +107,16 @@ class Webhook:
             problem=envelope.problem or None,
             milliseconds=round((time.monotonic() - begun) * 1000),
         )
-        answer = {"event": envelope.id, "outcome": outcome}
-        return web.json_response(answer, status=202 if is_new else 200)
+        said = f'{{"event": "{envelope.id}", "outcome": "{outcome}"}}'
+        return web.Response(
+            body=said.encode(), status=202 if is_new else 200, content_type="application/json"
+        )
 
     async def _body(self, request: web.Request) -> bytes:
         if (request.content_length or 0) > LARGEST_BODY:
             raise web.HTTPRequestEntityTooLarge(LARGEST_BODY, request.content_length or 0)
+        if request.content.is_eof():  # all of it is here already, so no timer is needed
+            return await request.read()
         async with asyncio.timeout(_PATIENCE):
             return await request.read()
 

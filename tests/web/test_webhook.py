@@ -15,6 +15,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from bridge.core.signature import sign
 from bridge.database import Database
 from bridge.store.events import Events
+from bridge.store.intake import Intake
 from bridge.web.answers import errors_as_json
 from bridge.web.webhook import LARGEST_BODY, PATH, Webhook
 from tests import payloads
@@ -26,17 +27,16 @@ Client = TestClient[web.Request, web.Application]
 
 
 @pytest.fixture
-async def events(database: Database) -> AsyncIterator[Events]:
-    stored = Events(database)
-    running = asyncio.create_task(stored.run())
-    yield stored
-    running.cancel()
+def events(database: Database) -> Events:
+    return Events(database)
 
 
 @pytest.fixture
-async def client(events: Events) -> AsyncIterator[Client]:
+async def client(database: Database) -> AsyncIterator[Client]:
+    intake = Intake(database)
+    running = asyncio.create_task(intake.run())
     webhook = Webhook(
-        events,
+        intake,
         secrets=[SECRET, "second-secret"],
         retention=timedelta(days=30),
         clock=lambda: NOW,
@@ -45,6 +45,7 @@ async def client(events: Events) -> AsyncIterator[Client]:
     application.add_routes(webhook.routes())
     async with TestClient(TestServer(application)) as opened:
         yield opened
+    running.cancel()
 
 
 async def post(client: Client, body: bytes, **headers: str) -> tuple[int, dict[str, Any]]:

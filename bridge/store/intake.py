@@ -1,0 +1,119 @@
+"""Events on their way to the disk: stored and committed before they are acknowledged.
+
+Concurrent requests share commits: what arrives while one commit is on its way to the disk goes
+together with the next, so that durability does not cost throughput.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from bridge.core.reading import Envelope
+from bridge.database import Database, Unavailable
+from bridge.store.events import TOPIC
+from bridge.tables.delivery import events
+
+MOST_WAITING: Final = 16 * 2**20
+"""Bytes of bodies that may wait for the disk."""
+
+PATIENCE: Final = 3.0
+"""Seconds that one event may wait for it."""
+
+_LARGEST_COMMIT: Final = 200
+_WATCH: Final = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrival:
+    row: dict[str, Any]
+    size: int
+    deadline: float
+    stored: asyncio.Future[bool]
+
+
+class Intake:
+    """Takes events into one database. Run `run` as a task while `accept` is in use."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._waiting: list[_Arrival] = []
+        self._writing: Sequence[_Arrival] = ()
+        self._bytes = 0
+        self._arrived = asyncio.Event()
+        self._watching = False
+
+    @property
+    def pending(self) -> int:
+        """How many events wait for the disk now."""
+        return len(self._waiting) + len(self._writing)
+
+    async def accept(self, envelope: Envelope, body: bytes, version: str, source: str, now: datetime) -> bool:
+        """Store an event on disk; False when it was known. Raises Unavailable after three seconds."""
+        if self._bytes + len(body) > MOST_WAITING:
+            raise Unavailable("too many events are waiting to be stored")
+        row: dict[str, Any] = {
+            "id": envelope.id,
+            "name": envelope.event,
+            "at": envelope.at,
+            "received_at": now,
+            "version": version[:20],
+            "source": source,
+            "booking_id": envelope.booking_id,
+            "state": "unrecognised" if envelope.problem else "received",
+            "problem": envelope.problem,
+            "rules_hash": "",
+            "body": body,
+        }
+        loop = asyncio.get_running_loop()
+        arrival = _Arrival(row, len(body), loop.time() + PATIENCE, loop.create_future())
+        self._waiting.append(arrival)
+        self._bytes += len(body)
+        self._arrived.set()
+        if not self._watching:
+            self._watching = True
+            loop.call_later(_WATCH, self._watch)
+        try:
+            return await arrival.stored
+        finally:
+            self._bytes -= len(body)
+
+    def _watch(self) -> None:
+        """Give up what waited too long: one timer for all, while anything waits."""
+        now = asyncio.get_running_loop().time()
+        arrivals = [*self._writing, *self._waiting]
+        for arrival in arrivals:
+            if now > arrival.deadline and not arrival.stored.done():
+                arrival.stored.set_exception(Unavailable("the database did not take the event in time"))
+        self._watching = bool(arrivals)
+        if self._watching:
+            asyncio.get_running_loop().call_later(_WATCH, self._watch)
+
+    async def run(self) -> None:
+        """Commit what was accepted, for ever."""
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            while self._waiting:
+                batch, self._waiting = self._waiting[:_LARGEST_COMMIT], self._waiting[_LARGEST_COMMIT:]
+                self._writing = [arrival for arrival in batch if not arrival.stored.done()]
+                if self._writing:
+                    await self._commit(self._writing)
+                self._writing = ()
+
+    async def _commit(self, batch: Sequence[_Arrival]) -> None:
+        rows = {arrival.row["id"]: arrival.row for arrival in reversed(batch)}
+        try:
+            new = await self._database.append(events, list(rows.values()), key="id", topic=TOPIC)
+        except Unavailable as problem:
+            for arrival in batch:
+                if not arrival.stored.done():
+                    arrival.stored.set_exception(Unavailable(str(problem)))
+            return
+        for arrival in batch:
+            if not arrival.stored.done():
+                arrival.stored.set_result(arrival.row["id"] in new)
+            new.discard(arrival.row["id"])  # a repeat in the same commit is known already
