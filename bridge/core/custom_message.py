@@ -54,7 +54,8 @@ def custom(scene: Scene, rules: Rules, message: Message, mention: Markup) -> Ren
     if message.blocks is not None:
         return _blocks(scene, rules, message.blocks, run, mention)
     parts = _parts(scene, rules, message, run, mention)
-    if not (parts.title or any(line.value for line in (*parts.lead, *parts.lines))):
+    said = [line.value for line in (*parts.lead, *parts.lines)]
+    if not (parts.title or any([*said, *parts.links, *parts.notes])):
         raise MessageFailure("title", "the message is empty")
     return compose(parts)
 

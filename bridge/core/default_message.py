@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from bridge.core import scenes
+from typing import Final
+
+from bridge.core import fitting, scenes
 from bridge.core.bookings import Booking
 from bridge.core.changes import changes
 from bridge.core.composing import Line, Parts
@@ -11,6 +13,9 @@ from bridge.core.markup import NOTHING, Markup, join, link, mail, ours, period, 
 from bridge.core.rules import Rules, Show
 from bridge.core.scenes import Scene
 from bridge.core.tints import BAD, tint
+
+_LONGEST: Final = fitting.TEXT + 1
+"""One character more than fits, so that it is seen to be shortened."""
 
 
 def default_parts(scene: Scene, rules: Rules, mention: Markup = NOTHING) -> Parts:
@@ -85,8 +90,10 @@ def place(booking: Booking, show: Show) -> Markup:
 
 
 def answers(booking: Booking, show: Show) -> tuple[tuple[str, str], ...]:
-    """Labels and texts of the answers, if they may be shown."""
-    return tuple((a.label, a.text) for a in booking.answers if a.values) if show.answers else ()
+    """Labels and texts of the answers, if they may be shown; none longer than any message could hold."""
+    if not show.answers:
+        return ()
+    return tuple((answer.label, answer.text[:_LONGEST]) for answer in booking.answers if answer.values)
 
 
 def _when(scene: Scene, rules: Rules) -> Markup:

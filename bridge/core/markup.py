@@ -20,6 +20,8 @@ from bridge.core.escaping import cut, escape, inline, unescape
 
 _ADDRESS: Final = re.compile(r"[A-Za-z0-9.!#$%'+/=?^_{}-]{1,64}@[A-Za-z0-9.-]{1,255}")
 _SLACK_USER: Final = re.compile(r"[UW][A-Z0-9]{2,30}")
+_PLAIN: Final = re.compile(r"[A-Za-z0-9/?#@&=%+._-]+")
+_SITE: Final = re.compile(r"(?<=://)[^/?#]+")
 _KEPT: Final = "%:/?#[]@!$&'()+,;=~-._"
 _LONGEST_URL: Final = 2_000
 DAY_AND_TIME: Final = "{date_long_pretty}, {time}"
@@ -79,13 +81,14 @@ def web_address(value: str) -> str:
     scheme, mark, rest = value.partition("://")
     if scheme.lower() not in {"http", "https"} or not mark or not rest.strip("/"):
         return ""
-    safe = f"{scheme.lower()}://{quote(rest, safe=_KEPT, errors='replace')}"
-    return safe if len(safe) <= _LONGEST_URL else ""
+    safe = rest if _PLAIN.fullmatch(rest) else quote(rest, safe=_KEPT, errors="replace")
+    return f"{scheme.lower()}://{safe}" if len(safe) < _LONGEST_URL else ""
 
 
 def site(address: str) -> str:
     """The host of a web address, to be read before it is clicked: "meet.example.com"."""
-    return re.split(r"[/?#]", address.partition("://")[2], maxsplit=1)[0].rpartition("@")[2]
+    found = _SITE.search(address)
+    return found[0].rpartition("@")[2] if found else ""
 
 
 def link(address: str, label: str | Markup = "") -> Markup:
@@ -104,7 +107,8 @@ def mail(address: str) -> Markup:
     """A mailto link when the text is an e-mail address, else only the text."""
     if not _ADDRESS.fullmatch(address):
         return typed(address)
-    return Markup(f"<mailto:{quote(address, safe='@+')}|{escape(address)}>", inline(address))
+    target = address if _PLAIN.fullmatch(address) else quote(address, safe="@+")
+    return Markup(f"<mailto:{target}|{escape(address)}>", inline(address))
 
 
 def user(slack: str, name: str) -> Markup:

@@ -33,6 +33,7 @@ _LONGEST_NAME: Final = 200
 _MOST_DETAILS: Final = 20
 _REQUESTED: Final = EventKind("created", "Requested", ":raised_hand:")
 _FORMER: Final = EventKind("reassigned", "No longer yours", ":wave:")
+_NO_LOOK: Final = Look()
 _OVER: Final = {CANCELLED: EVENT_KINDS["cancelled"], DECLINED: EVENT_KINDS["declined"]}
 
 
@@ -93,9 +94,11 @@ def over(scene: Scene) -> bool:
 
 def look(scene: Scene, rules: Rules) -> Look:
     """How `types` of the rules wants this booking to look: by its type's title, slug or id."""
+    if not rules.types:
+        return _NO_LOOK
     kind = scene.type or BookingType("")
     names = (scene.booking.type_title, scene.booking.type_id, kind.title, kind.slug, kind.id)
-    return next((rules.types[n.casefold()] for n in names if n.casefold() in rules.types), Look())
+    return next((rules.types[n.casefold()] for n in names if n.casefold() in rules.types), _NO_LOOK)
 
 
 def type_name(scene: Scene) -> str:
