@@ -23,6 +23,8 @@ log = structlog.get_logger()
 
 BATCH: Final = 32
 _IDLE: Final = 1.0
+_BREATH: Final = 0.02
+_PATIENCE: Final = 1.0
 _LONGEST_TRACE: Final = 200
 """Steps of a routing trace that are kept with an event."""
 
@@ -39,6 +41,7 @@ class Router:
         heard: Callable[[Event], None] = lambda event: None,
         observe: Callable[[Routed], None] = lambda routed: None,
         reach: Callable[[str], None] = lambda step: None,
+        busy: Callable[[], bool] = lambda: False,
     ) -> None:
         self._database = database
         self._store = RoutingStore(database)
@@ -47,16 +50,25 @@ class Router:
         self._heard = heard
         self._observe = observe
         self._reach = reach
+        self._busy = busy
 
     async def run(self) -> None:
         """Route for ever; a lost database is waited out."""
         while True:
             try:
+                await self._give_way()
                 if await self.route_received() == 0:
                     await self._database.wait(TOPIC, _IDLE)
             except Unavailable as trouble:
                 log.warning("router.database_unavailable", problem=str(trouble))
                 await asyncio.sleep(_IDLE)
+
+    async def _give_way(self) -> None:
+        """In a flood let events be acknowledged first, for a while: they are safe, and Copera waits."""
+        waited = 0.0
+        while self._busy() and waited < _PATIENCE:
+            await asyncio.sleep(_BREATH)
+            waited += _BREATH
 
     async def route_received(self) -> int:
         """Route the next events; how many there were."""

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+import orjson
+
 from bridge.core.bookings import (
     EVENT_KINDS,
     Answer,
@@ -77,17 +79,24 @@ def read_envelope(body: bytes, version: str = VERSION) -> Envelope:
     if not isinstance(name, str) or not name:
         raise NotAnEvent("the JSON has no 'event'")
     identity = [name, document.get("createdAt"), document.get("data")]
-    canonical = _ENCODER.encode(identity)
     at = instant(document.get("createdAt"))
     data = document.get("data")
     booking_id = text(data.get("id") or data.get("uid"), limit=200) if isinstance(data, dict) else ""
     return Envelope(
-        id=hashlib.sha256(canonical.encode()).hexdigest(),
+        id=hashlib.sha256(_canonical(identity)).hexdigest(),
         event=short_name(text(name, limit=100)),
         at=at,
         booking_id=booking_id,
         problem=_problem(name, version, at, data, booking_id),
     )
+
+
+def _canonical(identity: list[object]) -> bytes:
+    """The same bytes for equal JSON: keys sorted, nothing optional."""
+    try:
+        return orjson.dumps(identity, option=orjson.OPT_SORT_KEYS)
+    except (TypeError, ValueError):  # half a surrogate pair, or a number of more than 64 bits
+        return json.dumps(identity, sort_keys=True, separators=(",", ":")).encode()
 
 
 def read_event(body: bytes, version: str = VERSION, source: str = "webhook") -> Event:
@@ -139,7 +148,6 @@ def _number(digits: str) -> float | int:
 
 
 _DECODER: Final = json.JSONDecoder(parse_constant=_no_constant, parse_float=_number)
-_ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
 def read_booking(data: Mapping[str, object]) -> Booking:

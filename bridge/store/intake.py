@@ -24,6 +24,8 @@ PATIENCE: Final = 3.0
 """Seconds that one event may wait for it."""
 
 _LARGEST_COMMIT: Final = 200
+_FLOOD: Final = 8
+_MOMENT: Final = 0.1
 _WATCH: Final = 0.25
 
 
@@ -45,11 +47,17 @@ class Intake:
         self._bytes = 0
         self._arrived = asyncio.Event()
         self._watching = False
+        self._flooded_until = 0.0
 
     @property
     def pending(self) -> int:
         """How many events wait for the disk now."""
         return len(self._waiting) + len(self._writing)
+
+    @property
+    def is_flooded(self) -> bool:
+        """Whether requests come faster than one after the other, now or a moment ago."""
+        return asyncio.get_running_loop().time() < self._flooded_until
 
     async def accept(self, envelope: Envelope, body: bytes, version: str, source: str, now: datetime) -> bool:
         """Store an event on disk; False when it was known. Raises Unavailable after three seconds."""
@@ -100,6 +108,8 @@ class Intake:
             while self._waiting:
                 batch, self._waiting = self._waiting[:_LARGEST_COMMIT], self._waiting[_LARGEST_COMMIT:]
                 self._writing = [arrival for arrival in batch if not arrival.stored.done()]
+                if len(self._writing) >= _FLOOD:
+                    self._flooded_until = asyncio.get_running_loop().time() + _MOMENT
                 if self._writing:
                     await self._commit(self._writing)
                 self._writing = ()
