@@ -23,9 +23,10 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
+from bridge.core.scenes import Rendered
 from bridge.sandbox.screen_text import MENTION, Reader, date_token, link, literal, mrkdwn, plain_text
 from bridge.sandbox.slack import SlackStandIn
-from bridge.sandbox.slack_records import Block, Message
+from bridge.sandbox.slack_records import Block, Content, Message
 from bridge.sandbox.slack_workspace import BOT_USER
 
 INDENT = 4
@@ -64,6 +65,16 @@ def show(message: Message, reader: Reader) -> RenderableType:
         padding=(0, 1),
     )
     return Padding(panel, (0, 0, 0, INDENT)) if message.is_reply else panel
+
+
+def preview(
+    channel: str, rendered: Rendered, zone: tzinfo = UTC, names: Mapping[str, str] | None = None
+) -> RenderableType:
+    """Return a message that was not sent, as a panel to print."""
+    content = Content(rendered.text, tuple(rendered.blocks), tuple(rendered.attachments))
+    now = datetime.now(UTC)
+    message = Message(channel, "", f"{now.timestamp():.6f}", content, 0, now.timestamp(), BOT_USER, "preview")
+    return show(message, Reader({}, zone, now))
 
 
 def as_text(messages: Iterable[Message], reader: Reader, width: int = 80) -> str:

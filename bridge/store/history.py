@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import CompoundSelect, Select, select, update
 
+from bridge.core.bookings import Booking, Event
+from bridge.core.reading import NotAnEvent, Unrecognised, read_booking, read_event
 from bridge.database import Database
 from bridge.store.deliveries import Attempt
 from bridge.store.events import StoredEvent
@@ -104,6 +107,18 @@ class History:
             sent = await self.deliveries(event_id=event.id, limit=500)
             found.append(EventRecord(event, rules_hash, json.loads(trace or "[]"), tuple(sent)))
         return found
+
+    async def latest(self) -> tuple[Event, Booking | None] | None:
+        """The latest event that can be read, and the booking as it was known before."""
+        query = select(*_EVENT, events.c.previous).where(events.c.body.is_not(None))
+        query = query.order_by(events.c.seq.desc()).limit(50)
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query)).all()
+        for row in rows:
+            with suppress(NotAnEvent, Unrecognised):
+                event = read_event(row.body, row.version, row.source)
+                return event, read_booking(json.loads(row.previous)) if row.previous else None
+        return None
 
     async def retry(self, ids: Sequence[str], now: datetime) -> int:
         """Have dead deliveries tried again, all of them when no ids are given; how many."""
