@@ -42,12 +42,5 @@ def is_news(event: Event, previous: Booking | None) -> bool:
     return bool(changes(previous, event.booking))
 
 
-def lost(previous: Booking | None, booking: Booking) -> tuple[str, ...]:
-    """Ids of hosts who had the booking and have it no longer; nothing when either side is not known."""
-    if previous is None or not booking.hosts:
-        return ()
-    return tuple(host for host in previous.host_ids if host not in booking.host_ids)
-
-
 def _times(booking: Booking) -> tuple[object, object] | None:
     return (booking.start, booking.end) if booking.start else None

@@ -125,7 +125,7 @@ def date(work: Work, value: object, form: str = "{date_long_pretty}") -> Markup:
         return NOTHING
     if not isinstance(value, datetime):
         raise Misuse("date needs a time: booking.start | date")
-    if not _DATE_FORM.fullmatch(form):
+    if not (_DATE_FORM.fullmatch(form) and _DATE_PART.search(form)):
         raise Misuse("date takes Slack's tokens: {date}, {date_num}, {date_short}, {date_long}, {time}, …")
     local = value.astimezone(work.zone)
     said = _DATE_PART.sub(lambda part: _date_part(part[1], local), form)

@@ -11,6 +11,7 @@ from bridge.core.custom_message import MessageFailure, Run, filled_blocks
 from bridge.core.escaping import plain_size, size
 from bridge.core.markup import web_address
 from bridge.core.near import quote
+from bridge.core.nodes import join
 from bridge.core.rules import Rules
 from bridge.core.samples import samples
 from bridge.core.templates import Message, Template
@@ -56,12 +57,12 @@ def _parts(message: Message, run: Run) -> Iterator[Problem]:
     yield from _within("title", message.title, run, fitting.HEADER, plain=True)
     yield from _within("body", message.body, run, fitting.SECTION)
     for label, template in message.fields:
-        yield from _within(f"fields.{label}", template, run, fitting.FIELD - size(label) - 3)
-        yield from _label(f"fields.{label}", label)
+        yield from _within(join("fields", label), template, run, fitting.FIELD - size(label) - 3)
+        yield from _label(join("fields", label), label)
     yield from _within("footer", message.footer, run, NOTE)
     for label, template in message.links:
-        yield from _address(f"links.{label}", template, run)
-        yield from _label(f"links.{label}", label)
+        yield from _address(join("links", label), template, run)
+        yield from _label(join("links", label), label)
 
 
 def _within(

@@ -1,8 +1,8 @@
 """Each case is a file: what came in, and beside it every message that must go out.
 
 `NAME.json` holds the webhook's document as `event`, and as needed `previous` (the state known before, in
-Copera's form), `type` (as the API gives it), `rules` (in the form of `building.rules`), `message`,
-`mention`, and `scene` with further parts. `NAME.slack.json` holds the message and the thread reply.
+Copera's form), `type` (as the API gives it), `rules` (parts of a rules file), `message`, `mention`, and
+`scene` with further parts. `NAME.slack.json` holds the message and the thread reply.
 To write the expected files anew: `ACCEPT_CASES=1 pytest tests/messages/test_cases.py`, then read the diff.
 """
 
@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from bridge.core.messages import render, render_plain, render_reply
-from bridge.core.reading import read_event
+from bridge.core.rules_file import load
 from tests.messages import building
 from tests.messages.slack_limits import assert_sendable
 from tests.payloads import document
@@ -26,10 +26,15 @@ NAMES = sorted(path.stem for path in CASES.glob("*.json") if not path.stem.endsw
 MENTIONS = ("<!here>", "<!channel>", "<@U012AB3CD>", "<!subteam^S012AB3CD>")
 
 
+def rules_file(settings: dict[str, Any] | None = None, **parts: Any) -> dict[str, Any]:
+    """A whole rules file with these parts."""
+    rest = {"version": 1, "otherwise": {"post": {"to": "#bookings"}}}
+    return {**rest, "settings": {"timezone": "Europe/London", **(settings or {})}, **parts}
+
+
 def outcome(case: dict[str, Any]) -> dict[str, Any]:
     """The messages of a case, each checked against Slack's rules."""
     event = case["event"]
-    read_event(json.dumps(event).encode())
     scene = building.scene(
         event["event"],
         previous=case.get("previous"),
@@ -37,7 +42,7 @@ def outcome(case: dict[str, Any]) -> dict[str, Any]:
         scene=case.get("scene"),
         **{**dict.fromkeys(document()["data"]), **event["data"]},
     )
-    rules = building.rules(**case.get("rules", {}))
+    rules = load(json.dumps(rules_file(**case.get("rules", {}))).encode()).rules
     mention = case.get("mention", "none")
     message = render(scene, rules, message=case.get("message"), mention=mention)
     reply = render_reply(scene, rules, mention=mention)

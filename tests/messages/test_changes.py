@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bridge.core.changes import changes, is_news, lost
+from bridge.core.changes import changes, is_news
 from bridge.core.messages import render_reply
 from bridge.core.reading import read_booking
 from tests.messages import building
@@ -37,14 +37,6 @@ def test_changes(before: Any, after: Any, found: Any) -> None:
 
 def test_nothing_known_before_is_no_change() -> None:
     assert changes(None, read_booking(DATA)) == ()
-    assert lost(None, read_booking(DATA)) == ()
-
-
-def test_who_lost_the_booking() -> None:
-    """Hosts who are gone, in order; nobody when the new ones are not known."""
-    old = read_booking({**DATA, "hosts": [{"userId": "a"}, {"userId": "b"}]})
-    assert lost(old, read_booking({**DATA, "hosts": [{"userId": "b"}, {"userId": "c"}]})) == ("a",)
-    assert lost(old, read_booking({**DATA, "hosts": []})) == ()
 
 
 @pytest.mark.parametrize(

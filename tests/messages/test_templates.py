@@ -58,6 +58,17 @@ def problems(source: str) -> list[tuple[int, str]]:
         ("{{ booking.type | replace('Call', '<b>') | truncate(9) }}", "Intro &lt;b&gt;"),
         ("{{ {'Intro Call': 'first talk'}[booking.type] }}", "first talk"),
         ("Q&A <https://x.example/?a=1|here> a < b", "Q&amp;A <https://x.example/?a=1|here> a &lt; b"),
+        ("{{ booking | date('{time_secs}') }}", "<!date^1783522800^{time_secs}|16:00:00 (Europe/London)>"),
+        ("{{ '  a  ' | trim | capitalize }}{{ (booking.answers | last).label }}", "AProducts"),
+        ("{{ 'abc' | length }}{{ [] | first }}{{ 'abc' | replace('', 'x') }}", "3abc"),
+        ("{{ booking | mention }} / {{ [] | mention }}", "<@U012AB3CD>, Ben Okafor /"),
+        ("{{ 'a@b.example' | mail }} {{ 'nobody' | mail }}", "<mailto:a@b.example|a@b.example> nobody"),
+        ("{{ booking | duration }}{{ none | duration }}{{ 90.4 | duration }}", "30 min1 h 30 min"),
+        ("{{ 'not an address' | link }}{{ '' | link('x') }}", "not an address"),
+        ("{{ booking.answers['Topic'] | link('<' ~ event.emoji) }}", "&lt;:white_check_mark:"),
+        ("{{ booking.hosts == booking.hosts }} {{ booking.hosts[0] == 'Ana Lima' }}", "true true"),
+        ("{{ [event.verb, 1, true] | join('-') }}", "Confirmed-1-true"),
+        ("{{ 'a' + 'b' }} {{ -1 }} {{ 7 // 2 }} {{ 7 % 4 }} {{ 1.5 }}", "ab -1 3 3 1.5"),
         ("{{ rule }} {{ settings.timezone }} {{ settings.show.email }}", "sample Europe/London true"),
     ],
 )  # fmt: skip
@@ -111,6 +122,34 @@ def test_slips_are_found_before_anything_runs(source: str, line: int, words: str
     found = problems(source)[0]
     assert found[0] == line
     assert found[1].startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("{{ booking.type | date }}", "date needs a time: booking.start | date"),
+        ("{{ booking.start | date('%H') }}", "date takes Slack's tokens"),
+        ("{{ booking.start | date('{date}|x>') }}", "date takes Slack's tokens"),
+        ("{{ booking.type | mention }}", "mention needs hosts"),
+        ("{{ booking.type | duration }}", "duration needs minutes"),
+        ("{{ booking.type | join }}", "a list is needed here"),
+        ("{{ booking.start | when | lower }}", "this filter changes text, not links, mentions and dates"),
+        ("{{ booking.hosts | join(attribute='nmae') }}", "host has no 'nmae'"),
+        ("{% for x in booking.type %}{% endfor %}", "a list is needed here"),
+        ("{{ booking.duration > 'x' }}", "values of different kinds are compared or put together"),
+        ("{{ booking.end - booking.start }}", "- works on numbers; texts are joined with ~"),
+        ("{{ 1000000000 * 1000000000 * 1000000000 }}", "* works on numbers"),
+        ("{{ 'a' % 1 }}", "% works on numbers"),
+        ("{{ -'a' }}", "- works on numbers"),
+        ("{{ 1 // 0 }}", "a division by zero"),
+        ("{% if 0 %}{% set x = 1 %}{% endif %}{{ x }}", "x is not known here"),
+    ],
+)
+def test_misuse_is_explained(source: str, words: str) -> None:
+    """What only shows when a template runs is said in an admin's words."""
+    with pytest.raises(TemplateFailure) as failure:
+        run(source)
+    assert str(failure.value).startswith(words)
 
 
 def test_all_problems_of_a_template_come_together() -> None:
