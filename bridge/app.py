@@ -43,6 +43,7 @@ from bridge.store.people import SlackNames
 from bridge.store.refreshes import Refreshes
 from bridge.store.routing import Routed
 from bridge.web.answers import errors_as_json
+from bridge.web.feeds import Feeds
 from bridge.web.hardening import Doorkeeper, Runner
 from bridge.web.health import Health
 from bridge.web.webhook import LARGEST_BODY, Webhook
@@ -184,6 +185,14 @@ class Service:
         refreshes = Refreshes(database)
         await refreshes.prepare()
         self._name(await refreshes.people(), await refreshes.types())
+        self._feeds = Feeds(
+            database,
+            secret=_revealed(settings.bridge_secret) or "",
+            public_url=settings.bridge_public_url,
+            past_days=settings.bridge_feed_past_days,
+            clock=self.clock,
+            observe=lambda status, _: self.metrics.feed_requests.labels(str(status)).inc(),
+        )
         if settings.copera_api_token is None:
             log.warning("copera.no_token", remedy="set COPERA_API_TOKEN for calendar feeds and hosts' names")
             return
@@ -202,6 +211,7 @@ class Service:
             past_days=settings.bridge_feed_past_days,
             people=lambda: self.rulebook.rules.people,
             named=self._name,
+            changed=self._feeds.invalidate,
         )
 
     def _hear(self, event: Event) -> None:
@@ -224,7 +234,7 @@ class Service:
         application = web.Application(
             client_max_size=LARGEST_BODY, middlewares=[door.middleware, errors_as_json]
         )
-        application.add_routes([*webhook.routes(), *health.routes()])
+        application.add_routes([*webhook.routes(), *self._feeds.routes(), *health.routes()])
         self._runner = Runner(application, door)
         await self._runner.setup()
         host, port = settings.bridge_host, settings.bridge_port
@@ -243,6 +253,7 @@ class Service:
         self._run("courier", self.courier.run())
         if self.mirror is not None:
             self._run("mirror", self.mirror.run())
+        self._run("feeds", self._feeds.run())
         self._run("rules", self.rulebook.watch(self.alerts.report, self._learn))
         self._run("alerts", self.alerts.run())
         self._run("announcements", self.database.listen())
