@@ -79,11 +79,15 @@ async def _play(
     differences = await _settle(service, slack, story.expected(today))
     screen.print("\nEach host has a calendar address for Google, Apple and Outlook:")
     for host in HOSTS:
-        screen.print(f"  {host.name:14} {await service.feed_address(host.id)}")
+        screen.print(f"  {host.name:14} {await service.feed_address(host.id)}", soft_wrap=True)
     for line in differences:
-        screen.print(f"missing: {line}")
+        screen.print(f"not as it should be: {line}")
     if once:
-        said = "Everything arrived." if not differences else f"{len(differences)} things are missing."
+        said = (
+            "Everything arrived."
+            if not differences
+            else f"{len(differences)} things are not as they should be."
+        )
         screen.print(f"\n{said}")
         return 1 if differences else 0
     screen.print("\nOpen an address without .ics in a browser. Ctrl-C ends the demo.")
@@ -95,7 +99,11 @@ async def _settle(service: Service, slack: SlackStandIn, expected: story.Expecte
     """Wait until all has arrived; a line for each thing that has not."""
     deadline = asyncio.get_running_loop().time() + _PATIENCE
     while True:
-        differences = [*expected.missing(slack), *await _missing_entries(service, expected)]
+        differences = [
+            *expected.missing(slack),
+            *_repeated(slack, expected),
+            *await _missing_entries(service, expected),
+        ]
         if not differences or asyncio.get_running_loop().time() > deadline:
             return differences
         await asyncio.sleep(0.2)
@@ -104,6 +112,7 @@ async def _settle(service: Service, slack: SlackStandIn, expected: story.Expecte
 async def _missing_entries(service: Service, expected: story.Expected) -> list[str]:
     """What the feeds, fetched as a calendar does, do not show as it should be."""
     lines = []
+    bookers = {notice.uid: notice.booker for notice in expected.notices}
     async with aiohttp.ClientSession() as session:
         for host in HOSTS:
             async with session.get(await service.feed_address(host.id)) as answer:
@@ -111,11 +120,32 @@ async def _missing_entries(service: Service, expected: story.Expected) -> list[s
                     lines.append(f"feed of {host.name}: HTTP {answer.status}")
                     continue
                 calendar = Calendar.from_ical(await answer.read())
-            live = sum(event.get("STATUS") != "CANCELLED" for event in calendar.walk("VEVENT"))
-            wanted = len(expected.shown[host.id])
-            if live != wanted:
-                lines.append(f"feed of {host.name}: {live} bookings instead of {wanted}")
+            live = [event for event in calendar.walk("VEVENT") if event.get("STATUS") != "CANCELLED"]
+            titles = [str(event.get("SUMMARY")) for event in live]
+            wanted = [bookers[uid] for uid in expected.shown[host.id]]
+            lines += [
+                f"feed of {host.name}: no booking by {name}"
+                for name in wanted
+                if not any(name in title for title in titles)
+            ]
+            if len(live) > len(wanted):
+                lines.append(f"feed of {host.name}: {len(live)} bookings instead of {len(wanted)}")
     return lines
+
+
+def _repeated(slack: SlackStandIn, expected: story.Expected) -> list[str]:
+    """A line for each card that stands more than once in its channel."""
+    return [
+        f"{card.channel}: {count} messages about {card.booker} instead of one"
+        for card in expected.cards
+        if (
+            count := sum(
+                not message.is_reply and story.mentions(message.content, card.booker)
+                for message in slack.messages(card.channel)
+            )
+        )
+        > 1
+    ]
 
 
 async def _until_interrupted() -> None:
