@@ -15,7 +15,7 @@ from bridge.core.nodes import MapNode, Node
 from bridge.core.tables import Either, Key, ListOf, MapOf, Named, Table
 
 _TEXT: Final = Text("text", str.strip, SCALAR)
-_TEXTS: Final = ListOf(_TEXT, "texts", single=True)
+_TEXTS: Final = ListOf(_TEXT, "texts", single=True, may_be_empty=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,9 @@ SHORT_EVENT: Final[Table] = Table(
         "id": Key(_TEXT, "The booking's id."),
         "type": Key(_TEXT, "The booking type's title.", ("Intro Call",)),
         "status": Key(_TEXT, "The booking's status. Default: what fits the event.", ("CONFIRMED",)),
-        "host": Key(_TEXTS, "The hosts, by id, name or e-mail. Default: one nobody knows.", ("Ana Lima",)),
+        "host": Key(
+            _TEXTS, "The hosts, by id, name or e-mail. Default: one nobody knows; [] is none.", ("Ana Lima",)
+        ),
         "booker": Key(
             Either(
                 Table(

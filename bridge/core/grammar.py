@@ -104,6 +104,8 @@ class Text:
                 )
         if self.many_lines:
             return ""
+        if node.runs_on:
+            return "the quote is not closed in this line"
         if "\n" in node.text.strip("\n"):
             return f"expected {self.expected} on one line"
         return "" if node.plain else odd_space(node.text)

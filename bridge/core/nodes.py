@@ -23,6 +23,7 @@ class Node:
 class TextNode(Node):
     """A scalar's text. `plain` is without quotes; `comment` is what YAML took for a comment instead of it.
 
+    `runs_on` is a quoted text that ends in a later line.
     `block_column` is where the lines of a `|` text begin, which follow the line of the mark; else 0.
     """
 
@@ -30,6 +31,7 @@ class TextNode(Node):
     plain: bool = False
     comment: str = ""
     block_column: int = 0
+    runs_on: bool = False
 
     @property
     def empty(self) -> bool:

@@ -15,6 +15,8 @@ _BLANKS: Final = dict.fromkeys(map(ord, SPACES), " ") | dict.fromkeys(map(ord, I
 
 def odd_character(text: str) -> str:
     """What is wrong with an unquoted text that was pasted from a chat or a document, or ""."""
+    if text.isascii():
+        return ""
     if text[0] in CURLY:
         return f'{quote(text)} stands in curly quotes, pasted from a chat or document; use straight ones: "…"'
     return odd_space(text)

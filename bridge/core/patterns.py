@@ -15,6 +15,7 @@ import re2
 
 from bridge.core.near import quote
 
+LONGEST: Final = 2_000
 _REGEX: Final = re.compile(r"/(.*)/([A-Za-z]*)", re.DOTALL)
 _WILDCARDS: Final = {"*": ".*", "?": "."}
 _HINTS: Final = (
@@ -66,6 +67,8 @@ def compile_pattern(source: str) -> Pattern:
     """The pattern in this text. Raises BadPattern."""
     if not source.strip():
         raise BadPattern("an empty pattern matches nothing; '*' stands for any text")
+    if len(source) > LONGEST:
+        raise BadPattern(f"a pattern may have {LONGEST:,} characters, this has {len(source):,}")
     if source.startswith("/"):
         return _regex(source)
     if not any(c in source for c in _WILDCARDS):

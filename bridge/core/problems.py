@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 Severity = Literal["error", "warning"]
-_MOST: Final = 500
+_MOST: Final = 200
 """Reading ends with this many: a hostile file must not fill memory or time."""
 
 

@@ -112,8 +112,10 @@ def _doubtful(reading: Reading) -> set[int] | None:
 def check_use(reading: Reading, root: Node | None, rules: Rules, *, can_look_up: bool) -> None:
     """Warn of rules that never act, messages nothing uses and hosts that cannot be found."""
     nodes = [(node, path) for what, _, node, path in reading.references if what == "place"]
-    if len(nodes) == len(rules.rules):
-        _check_reach(reading, rules, nodes)
+    doubtful = _doubtful(reading)
+    if len(nodes) == len(rules.rules) and doubtful is not None:
+        clear = [pair for pair in zip(rules.rules, nodes, strict=True) if pair[0].line not in doubtful]
+        _check_reach(reading, rules, clear)
     used = {name for what, name, *_ in reading.references if what == "message"} | {DEFAULT_MESSAGE}
     for name, node in _message_nodes(root).items():
         if name not in used:
@@ -126,12 +128,12 @@ def check_use(reading: Reading, root: Node | None, rules: Rules, *, can_look_up:
                 )
 
 
-def _check_reach(reading: Reading, rules: Rules, nodes: list[tuple[Node, str]]) -> None:
+def _check_reach(reading: Reading, rules: Rules, read: list[tuple[Rule, tuple[Node, str]]]) -> None:
     """Walk the rules, remembering what stopped and what was posted under the same conditions."""
     stopped: dict[Condition, Rule] = {}
     posted: dict[Condition, dict[str, Rule]] = {}
     always: Rule | None = None
-    for rule, (node, path) in zip(rules.rules, nodes, strict=True):
+    for rule, (node, path) in read:
         before = stopped.get(EVERYTHING) or stopped.get(rule.when)
         if before:
             said = f"{quote(before.name)} in line {before.line} stops everything this rule could match"

@@ -20,11 +20,12 @@ from bridge.core.yaml_refusal import PARTIAL_TEXT, restore
 
 MOST_ALIASES: Final = 100
 MOST_NESTING: Final = 50
-MOST_NODES: Final = 150_000
+MOST_NODES: Final = 100_000
 MOST_ALIASED: Final = 50_000
 """Nodes that aliases may stand for, all together: a hundred aliases can mean 2^100 nodes."""
 _LOADER: Final[Any] = getattr(yaml, "CLoader", yaml.SafeLoader)
 _COMMENT_VALUE: Final = re.compile(r"\s*(#\S[^,\]}]*)")
+_COMMENT_AFTER_KEY: Final = re.compile(r"[^:#]*:\s+(#\S[^,\]}]*)")
 
 
 class TooMuch(Exception):
@@ -76,6 +77,7 @@ class Builder:
         line, column = _place(event)
         value = restore(event.value) if self._repaired else event.value
         node = TextNode(line, column, value, plain=event.style in ("", None))
+        node.runs_on = event.style in ("'", '"') and event.end_mark.line + 1 > line
         if PARTIAL_TEXT in event.value:
             node.broken = True
         elif node.plain:
@@ -89,15 +91,21 @@ class Builder:
     def _check_plain(self, node: TextNode) -> None:
         """Say what pasting from a chat left behind, and go on with what was meant."""
         if not node.text:
-            key = self._stack[-1].key if self._stack else None
-            found = _COMMENT_VALUE.match(self._line(node.line), node.column - 1)
-            if found:
-                node.comment, node.column = found[1].strip(), found.start(1) + 1
-            elif key is not None:
-                node.line, node.column = key.line, key.column
+            self._place_of_nothing(node)
         elif odd := odd_character(node.text):
             self._complain(node.line, node.column, odd)
             node.text = straighten(node.text)
+
+    def _place_of_nothing(self, node: TextNode) -> None:
+        """Nothing stands where a comment begins that was meant as a value, else where its key does."""
+        key = self._stack[-1].key if self._stack else None
+        line, start = (key.line, key.column) if key else (node.line, node.column - 1)
+        pattern = _COMMENT_AFTER_KEY if key else _COMMENT_VALUE
+        found = pattern.match(self._line(line), start)
+        if found:
+            node.line, node.column, node.comment = line, found.start(1) + 1, found[1].strip()
+        elif key:
+            node.line, node.column = key.line, key.column
 
     def _line(self, number: int) -> str:
         return self._lines[number - 1] if number <= len(self._lines) else ""

@@ -8,7 +8,7 @@ from typing import Final
 
 from bridge.core.near import quote
 from bridge.core.pasted import CURLY, INVISIBLE, SPACES, STRAIGHT, odd_character
-from bridge.core.yaml_refusal import CONTROL, KEY_VALUE, MARKERS, Refusal, Slip, refused
+from bridge.core.yaml_refusal import CONTROL, KEY_VALUE, MARKERS, PARTIAL_TEXT, Refusal, Slip, refused
 
 _ESCAPE: Final = re.compile(r'\\(?![0abtnvfre "/\\N_LPxuU])')
 _VALUE_END: Final = re.compile(r"[,\]}]|\s+#|\s*$")
@@ -61,7 +61,7 @@ def _in_quotes_or_comment(text: str, column: int) -> bool:
 
 def _no_start(refusal: Refusal) -> Slip | None:
     """A character that cannot start a value: '@', '`', '%' or a tab."""
-    if "cannot start any token" not in refusal.problem:
+    if "cannot start any token" not in refusal.problem and "tab character" not in refusal.problem:
         return None
     c = refusal.text[refusal.column : refusal.column + 1]
     if c == "\t":
@@ -225,7 +225,8 @@ def _no_colon(refusal: Refusal) -> Slip | None:
         found = re.match(r"(\s*(?:-\s+)*)([A-Za-z_]\w*)(:(?=\S)|\s+(?=\S)|\s*$)", text)
         if found and not KEY_VALUE.match(text):
             message = f"expected ': ' (a colon and a space) after {quote(found[2])}"
-            return Slip(number + 1, found.start(2) + 1, message, refusal.replaced(number, ""))
+            mended = f"{found[1]}{found[2]}: {PARTIAL_TEXT}"
+            return Slip(number + 1, found.start(2) + 1, message, refusal.replaced(number, mended))
     return None
 
 

@@ -22,7 +22,7 @@ from bridge.core.yaml_slips import explain_slip
 
 MOST_BYTES: Final = 1 << 20
 MOST_REPAIRS: Final = 25
-MOST_REPARSED: Final = 1 << 21
+MOST_REPARSED: Final = 3 << 19
 _LINE_BREAK: Final = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 
 

@@ -1,0 +1,19 @@
+"""The case files of the rules language: what `check` prints for each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from bridge.core.problems import RulesError
+from bridge.core.rules_file import load
+
+CASES: Final = Path(__file__).parent.parent / "cases" / "rules"
+
+
+def check(path: Path) -> list[str]:
+    """The lines `check` prints for a file where the webhook OPS is configured and no directory is read."""
+    try:
+        return load(path.read_bytes(), name=path.name, webhooks={"OPS"}).report()
+    except RulesError as error:
+        return str(error).splitlines()
