@@ -7,7 +7,7 @@ import sys
 import typer
 
 from bridge.app import CannotStart
-from bridge.cli import deliveries, events, feeds, rules, send, service
+from bridge.cli import deliveries, doctor, events, feeds, rules, send, service
 from bridge.core.problems import RulesError
 from bridge.database import Unavailable
 from bridge.rulebook import Unreadable
@@ -22,6 +22,7 @@ application = typer.Typer(
 service.add_to(application)
 rules.add_to(application)
 send.add_to(application)
+doctor.add_to(application)
 application.add_typer(events.commands, name="events")
 application.add_typer(deliveries.commands, name="deliveries")
 application.add_typer(feeds.commands, name="feeds")

@@ -21,6 +21,7 @@ from aiohttp import web
 from bridge.core.signature import sign
 from bridge.database import open_database
 from bridge.store.events import Events
+from bridge.store.intake import Intake
 from bridge.web.answers import errors_as_json
 from bridge.web.hardening import Bounds, Doorkeeper, Runner
 from bridge.web.webhook import LARGEST_BODY, PATH, Webhook
@@ -85,16 +86,16 @@ def signed(body: bytes, more: bytes = b"", secret: str = SECRET) -> bytes:
 @asynccontextmanager
 async def running(database: Path, bounds: Bounds) -> AsyncIterator[Bridge]:
     opened = await open_database(f"sqlite:///{database}")
-    events, door = Events(opened), Doorkeeper(bounds)
-    storing = asyncio.create_task(events.run())
-    webhook = Webhook(events, secrets=[SECRET], retention=timedelta(days=30), clock=lambda: datetime.now(UTC))
+    intake, door = Intake(opened), Doorkeeper(bounds)
+    storing = asyncio.create_task(intake.run())
+    webhook = Webhook(intake, secrets=[SECRET], retention=timedelta(days=30), clock=lambda: datetime.now(UTC))
     application = web.Application(client_max_size=LARGEST_BODY, middlewares=[door.middleware, errors_as_json])
     application.add_routes([*webhook.routes(), web.get("/large", _large)])
     runner = Runner(application, door)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
-        yield Bridge(runner.addresses[0][1], door, events)
+        yield Bridge(runner.addresses[0][1], door, Events(opened))
     finally:
         await runner.cleanup()
         storing.cancel()

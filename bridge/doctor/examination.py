@@ -1,0 +1,58 @@
+"""The walk: every part in turn, a finding as soon as it is made."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from datetime import datetime
+
+import aiohttp
+
+from bridge.core.bookings import Directory
+from bridge.core.rules import Rules
+from bridge.doctor.findings import Finding, notice, ok
+from bridge.doctor.keeping import examine_database
+from bridge.doctor.needs import examine_rules, needs
+from bridge.doctor.outside import examine_address, examine_clock
+from bridge.doctor.upstream import Hosts, examine_copera
+from bridge.doctor.workspace import examine_slack, known
+from bridge.settings import NAMES, Settings
+from bridge.slack import Slack
+
+
+async def examine(
+    settings: Settings,
+    slack: Slack,
+    session: aiohttp.ClientSession,
+    *,
+    clock: Callable[[], datetime],
+    unknown: Iterable[str] = (),
+) -> AsyncIterator[Finding]:
+    """Look at everything. `unknown` are lines about variables that look like settings and are none."""
+    for finding in _settings(settings, list(unknown)):
+        yield finding
+    finding, rules = examine_rules(settings)
+    yield finding
+    async for finding in examine_database(settings, clock()):
+        yield finding
+    hosts = Hosts()
+    async for finding in examine_copera(settings, clock(), hosts):
+        yield finding
+    yield await examine_clock(session, settings, clock)
+    async for finding in _slack(slack, rules, hosts):
+        yield finding
+    yield await examine_address(session, settings)
+
+
+async def _slack(slack: Slack, rules: Rules | None, hosts: Hosts) -> AsyncIterator[Finding]:
+    """With rules that cannot be used only the token is looked at."""
+    named = rules if rules is not None else Rules()
+    directory = Directory(hosts.members, named.people)
+    ids = hosts.ids | {person.id for person in named.people}
+    async for finding in examine_slack(slack, needs(named), known(directory, ids)):
+        yield finding
+
+
+def _settings(settings: Settings, unknown: list[str]) -> list[Finding]:
+    given = len(settings.model_fields_set - {"slack_webhooks"}) + len(settings.slack_webhooks)
+    said = f"{given} set, {len(NAMES) - len(settings.model_fields_set - {'slack_webhooks'})} by default"
+    return [ok("settings", said), *(notice("settings", line, "correct the name") for line in unknown)]

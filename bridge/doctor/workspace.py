@@ -1,0 +1,183 @@
+"""Slack: the token, its scopes, each channel that the rules name, each person they may reach."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from bridge.core import retry
+from bridge.core.bookings import Directory, Person
+from bridge.core.retry import Outcome, Verdict
+from bridge.doctor.findings import Finding, notice, ok, problem
+from bridge.doctor.needs import Needs
+from bridge.doctor.slack_scopes import examine_scopes
+from bridge.slack import CallError, Channel, Identity, Slack
+
+_PUBLIC: Final = "chat:write.public"
+_PRIVATE: Final = "groups:read"
+_MOST_PEOPLE: Final = 40
+"""Look-ups; Slack allows about fifty a minute, and the bridge itself needs some."""
+_PATIENCE: Final = 60.0
+
+
+async def examine_slack(slack: Slack, needed: Needs, people: Iterable[Person]) -> AsyncIterator[Finding]:
+    """The token and everything it has to reach; posts nothing."""
+    if not slack.has_token:
+        yield _without_token(needed)
+        return
+    try:
+        who = await slack.identity()
+    except CallError as error:
+        yield problem("Slack", *words(error.outcome))
+        return
+    yield ok("Slack", f"the token is {who.user}'s in the workspace {who.team}")
+    listed, troubles = await _channels(slack)
+    for finding in troubles:
+        yield finding
+    named = [_named(listed, place) for place in needed.channels]
+    blind = _PRIVATE not in who.scopes
+    private = any(blind if channel is None else channel.is_private for channel in named)
+    for finding in examine_scopes(who.scopes, needed, private=private):
+        yield finding
+    if listed is not None:
+        for (place, rule), channel in zip(needed.channels.items(), named, strict=True):
+            yield _channel(f"{place} ({rule})", channel, who, by_id=not place.startswith("#"))
+    for name, rule in needed.webhooks.items():
+        yield _webhook(name, rule)
+    async for finding in _people(slack, needed, list(people)):
+        yield finding
+
+
+def _without_token(needed: Needs) -> Finding:
+    if needed.channels or needed.direct:
+        remedy = "install the Slack app and set the token (xoxb-…), or post to webhook:NAME only"
+        return problem(
+            "Slack", "SLACK_BOT_TOKEN is not set, and the rules post to channels or people", remedy
+        )
+    return ok("Slack", "SLACK_BOT_TOKEN is not set, and the rules post to incoming webhooks only")
+
+
+def _webhook(name: str, rule: str) -> Finding:
+    said = f"webhook:{name} ({rule}): its address is set; only a message can tell whether it works"
+    return ok("channel", said)
+
+
+async def _channels(slack: Slack) -> tuple[Sequence[Channel] | None, list[Finding]]:
+    """The channels the token sees; None and why when it sees none."""
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            try:
+                return await slack.channels(), []
+            except CallError as error:
+                if error.outcome.error != "missing_scope":
+                    raise
+            return await slack.channels(private=False), []
+    except CallError as error:
+        if error.outcome.error == "missing_scope":
+            return None, []  # told with the scopes
+        said, remedy = words(error.outcome)
+        return None, [notice("channel", f"the channels could not be listed: {said}", remedy)]
+    except TimeoutError:
+        return None, [notice("channel", "listing the channels took too long", "try again")]
+
+
+def _named(listed: Sequence[Channel] | None, place: str) -> Channel | None:
+    """The channel meant: by id, else by name, a living one first."""
+    found = [one for one in listed or () if place in {one.id, f"#{one.name}"}]
+    return min(found, key=lambda one: one.is_archived, default=None)
+
+
+def _channel(label: str, channel: Channel | None, who: Identity, *, by_id: bool) -> Finding:
+    if channel is None and by_id and label.startswith("D"):
+        return notice("channel", f"{label}: a direct conversation, which cannot be checked")
+    if channel is None:
+        remedy = (
+            f"correct the name in the rules; if it is private, write its id and /invite @{who.user} there"
+        )
+        return problem("channel", f"{label}: the app sees no such channel", remedy)
+    label = label if not by_id else f"{label} #{channel.name}"
+    if channel.is_archived:
+        return problem(
+            "channel", f"{label}: the channel is archived", "unarchive it in Slack, or change the rule"
+        )
+    if channel.is_member:
+        return ok("channel", f"{label}: the app is a member and can post")
+    if channel.is_private or _PUBLIC not in who.scopes:
+        remedy = f"/invite @{who.user} there" + (
+            "" if channel.is_private else f", or add the scope {_PUBLIC}"
+        )
+        return problem("channel", f"{label}: the app is not a member and cannot post", remedy)
+    said = f"{label}: can post, but is not a member, so that after a crash it cannot see what it posted"
+    return notice("channel", said, f"/invite @{who.user} there")
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """Somebody to be found in Slack by e-mail, and how the line calls them."""
+
+    label: str
+    mail: str
+
+
+async def _people(slack: Slack, needed: Needs, people: list[Person]) -> AsyncIterator[Finding]:
+    """A line for all who are found, and one for each who is not."""
+    bad = problem if needed.hosts else notice
+    wanted = [_Wanted(f"{mail} ({rule})", mail) for mail, rule in needed.mails.items()]
+    found = 0
+    for person in people:
+        if person.slack:
+            found += 1
+        elif person.email:
+            wanted.append(_Wanted(f"host {person.name or person.id} ({person.id})", person.email))
+        else:
+            said = f"host {person.name or person.id}: no e-mail is known, so that Slack cannot be asked"
+            yield bad("people", said, _ADD.format(id=person.id))
+    for one in wanted[:_MOST_PEOPLE]:
+        try:
+            slack_id = await slack.user_by_email(one.mail)
+        except CallError as error:
+            if error.outcome.error != "missing_scope":  # that one is told with the scopes
+                said, remedy = words(error.outcome)
+                yield notice("people", f"not all could be looked up: {said}", remedy)
+            return
+        found += bool(slack_id)
+        if not slack_id:
+            is_named = one.mail in needed.mails
+            say = problem if is_named else bad
+            remedy = _CORRECT if is_named else _ADD.format(id=one.label.rpartition("(")[2].rstrip(")"))
+            yield say("people", f"{one.label}: Slack knows nobody by {one.mail}", remedy)
+    for finding in _summary(found, len(wanted)):
+        yield finding
+
+
+_CORRECT: Final = "correct the e-mail in the rules, or write the person's Slack id (U…)"
+_ADD: Final = "add to the rules under people:  {id}: {{email: …, slack: U…}}"
+
+
+def _summary(found: int, wanted: int) -> Iterator[Finding]:
+    if wanted > _MOST_PEOPLE:
+        rest = wanted - _MOST_PEOPLE
+        said = f"{found} are found in Slack; {rest} more were not looked up, to spare its limits"
+        yield notice("people", said)
+    elif found:
+        yield ok("people", f"{found} are found in Slack")
+
+
+def known(directory: Directory, hosts: Iterable[str]) -> list[Person]:
+    """The hosts to be found: those of bookings and those whom the rules name, each once, in a fixed order."""
+    return [directory.person(each) for each in sorted(set(hosts))]
+
+
+def words(outcome: Outcome) -> tuple[str, str]:
+    """What happened, and the remedy."""
+    if outcome.error.startswith(retry.OURS):
+        return f"no sensible answer ({outcome.error})", "look at the network, a proxy and SLACK_API_URL"
+    said, _, remedy = retry.problem(outcome).partition(": ")
+    if outcome.detail:
+        said, _, remedy = retry.problem(outcome).rpartition("): ")
+        said += ")"
+    if outcome.verdict is Verdict.LIMITED:
+        remedy = "wait a minute and ask again"
+    return said, remedy
