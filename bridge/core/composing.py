@@ -153,13 +153,16 @@ def _answers(answers: tuple[tuple[str, str], ...], room: int, places: int) -> tu
     for label, value in answers:
         if len(blocks) + 2 > places:
             return blocks, True
-        pair = _answer(label, value, fitting.SECTION)
-        if (excess := weight(pair) - room) > 0:
-            left = min(plain_size(value), fitting.SECTION) - excess - sum(map(value[:3_000].count, '"\\\n\t'))
-            return blocks + (_answer(label, value, left) if left > _LEAST else []), True
+        limit = min(plain_size(value), fitting.SECTION)
+        pair = _answer(label, value, limit)
+        while (excess := weight(pair) - room) > 0 and limit > _LEAST:
+            limit -= excess
+            pair = _answer(label, value, max(limit, _LEAST))
+        if excess > 0:
+            return blocks, True
         blocks += pair
         room -= weight(pair)
-        if plain_size(value) > fitting.SECTION:
+        if plain_size(value) > limit:
             return blocks, True
     return blocks, False
 

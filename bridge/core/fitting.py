@@ -75,21 +75,21 @@ def texts(value: object) -> Iterator[Json]:
 def fit(blocks: list[Json], most: int = BLOCKS, room: int = ROOM) -> bool:
     """Shorten blocks in place until they fit; True when something had to go.
 
-    The longest text is halved again and again, then blocks are left off from the end.
+    The longest texts are cut to at least half, again and again; then blocks are left off from the end.
     """
     shortened = len(blocks) > most
     del blocks[most:]
     while (excess := weight(blocks) - room) > 0:
         shortened = True
-        longest = max(texts(blocks), key=lambda found: len(str(found["text"])), default=None)
-        if longest is None or not _shorten(longest, excess):
+        longest = max((_length(found) for found in texts(blocks)), default=0)
+        if longest <= _SHORTEST:
             del blocks[-1]
+        ceiling = max(longest - excess - 1, longest // 2, _SHORTEST)
+        for found in texts(blocks):
+            if _length(found) > ceiling:
+                found["text"] = (cut if found["type"] == "mrkdwn" else cut_plain)(str(found["text"]), ceiling)
     return shortened
 
 
-def _shorten(found: Json, excess: int) -> bool:
-    text = str(found["text"])
-    measure, shorter = (size, cut) if found["type"] == "mrkdwn" else (plain_size, cut_plain)
-    now = measure(text)
-    found["text"] = shorter(text, max(now - excess - 1, now // 2, _SHORTEST))
-    return len(str(found["text"])) < len(text)
+def _length(found: Json) -> int:
+    return (size if found["type"] == "mrkdwn" else plain_size)(str(found["text"]))
