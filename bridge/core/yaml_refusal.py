@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-MARKERS: Final = {c: chr(0xFDD0 + n) for n, c in enumerate("@`%*&#\\")}
+MARKERS: Final = {c: chr(0xFDD0 + n) for n, c in enumerate("@`%*&!#\\")}
 _RESTORE: Final = {ord(marker): c for c, marker in MARKERS.items()}
 PARTIAL_TEXT: Final = "\ufddf"
 """Stands for a value that could not be read and was complained about."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from bridge.core.near import quote
@@ -11,6 +12,8 @@ from bridge.core.pasted import CURLY, INVISIBLE, SPACES, STRAIGHT, odd_character
 from bridge.core.yaml_refusal import CONTROL, KEY_VALUE, MARKERS, PARTIAL_TEXT, Refusal, Slip, refused
 
 _ESCAPE: Final = re.compile(r'\\(?![0abtnvfre "/\\N_LPxuU])')
+_DASH: Final = re.compile("(\\s*)([\u2010-\u2015\u2022\u00b7\u2212]\\s+|-(?=[A-Za-z_]+:))")
+_INDICATORS: Final = {"*": "an alias", "&": "an anchor", "!": "a tag"}
 _VALUE_END: Final = re.compile(r"[,\]}]|\s+#|\s*$")
 
 
@@ -19,6 +22,8 @@ def explain_slip(error: Exception, lines: list[str], earlier: list[Slip]) -> Sli
     refusal = refused(error, lines)
     for explain in _EXPLAINERS:
         slip = explain(refusal)
+        if slip and explain is _open_bracket and any(e.loses and e.line == slip.line for e in earlier):
+            return replace(slip, message="")  # the repair of an earlier slip took the closing bracket
         if slip:
             return slip
     gaps = {number for slip in earlier if slip.loses for number in (slip.line, slip.line + 1)}
@@ -84,17 +89,40 @@ def _word(text: str, column: int) -> str:
     return text[column : found.start() if found else None][:60]
 
 
-def _star(refusal: Refusal) -> Slip | None:
-    """A glob or '&' that YAML takes for an alias or an anchor."""
-    if "alphabetic or numeric character" not in refusal.problem or refusal.since >= len(refusal.lines):
+def _indicator(refusal: Refusal) -> Slip | None:
+    """A value that begins with '*', '&' or '!', which YAML takes for an alias, an anchor or a tag."""
+    text = refusal.lines[refusal.since] if refusal.since < len(refusal.lines) else ""
+    column = refusal.since_column
+    what = _INDICATORS.get(text[column : column + 1])
+    if not what or what.split()[-1] not in refusal.context:
         return None
-    text, column = refusal.lines[refusal.since], refusal.since_column
-    if text[column : column + 1] not in ("*", "&"):
-        return None
-    what = "an alias" if text[column] == "*" else "an anchor"
     word = _word(text, column)
     message = f'YAML reads {quote(text[column])} at the start of a value as {what}; quote it: "{word}"'
     return Slip(refusal.since + 1, column + 1, message, refusal.marked(refusal.since, column), loses=False)
+
+
+def _fence(refusal: Refusal) -> Slip | None:
+    """The marks around a piece of code in a chat."""
+    for number in dict.fromkeys((refusal.line, refusal.since)):
+        text = refusal.lines[number] if number < len(refusal.lines) else ""
+        if text.lstrip().startswith("```"):
+            message = "this line is the frame of a code block in a chat; remove it"
+            return Slip(number + 1, 1, message, refusal.replaced(number, ""), loses=False)
+    return None
+
+
+def _dash(refusal: Refusal) -> Slip | None:
+    """A list item that begins with a longer dash, a bullet, or a hyphen without a space."""
+    for number in dict.fromkeys((refusal.line, refusal.before, refusal.since)):
+        text = refusal.lines[number] if number is not None and number < len(refusal.lines) else ""
+        found = _DASH.match(text)
+        if found and number is not None:
+            message = (
+                f"a list item begins with '- ' (a hyphen and a space), not with {quote(found[2].strip())}"
+            )
+            mended = f"{found[1]}- {text[found.end() :]}"
+            return Slip(number + 1, found.start(2) + 1, message, refusal.replaced(number, mended))
+    return None
 
 
 def _escape(refusal: Refusal) -> Slip | None:
@@ -192,7 +220,8 @@ def _open_bracket(refusal: Refusal) -> Slip | None:
         return None
     if refusal.line == refusal.since and refusal.column < len(refusal.text):
         rest = refusal.text[refusal.column :]
-        message = f"expected ',' or {quote(']' if mark == '[' else '}')} before {quote(rest)}"
+        end = quote("]" if mark == "[" else "}")
+        message = f"expected ',' or {end} before {quote(rest)}; quote a value that holds any of , [ ] {{ }}"
         place = refusal.line, refusal.column
     else:
         message = f"{quote(mark)} is never closed"
@@ -249,8 +278,10 @@ def _without_line(refusal: Refusal) -> list[str] | None:
 _EXPLAINERS: Final[tuple[Callable[[Refusal], Slip | None], ...]] = (
     _control,
     _pasted,
+    _fence,
     _no_start,
-    _star,
+    _indicator,
+    _dash,
     _escape,
     _comment_in_list,
     _braces,
