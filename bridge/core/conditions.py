@@ -96,7 +96,7 @@ class Answered(Matches):
     label: str = ""
 
     def values(self, context: Context) -> tuple[Value, ...]:
-        return context.answers.get(self.label, ())
+        return context.answers().get(self.label, ())
 
     __str__ = _Leaf.__str__
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from functools import cached_property
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -15,7 +14,11 @@ UTC: Final = ZoneInfo("UTC")
 
 
 class Context:
-    """One event as conditions see it; what several rules ask for is worked out once."""
+    """One event as conditions see it; what several rules ask for is worked out once.
+
+    `local_start` is when the booking starts on the wall clock of the rules' time zone, `starts_in` how
+    long after the event that is, negative when it had started; None without a start.
+    """
 
     def __init__(
         self,
@@ -30,6 +33,10 @@ class Context:
         self.type = types.get(event.booking.type_id)
         self.zone = zone
         self._values: dict[str, tuple[Value, ...]] = {}
+        self._answers: dict[str, tuple[Value, ...]] | None = None
+        start = event.booking.start
+        self.local_start: datetime | None = start.astimezone(zone) if start else None
+        self.starts_in: timedelta | None = start - event.at if start else None
 
     def values(self, subject: str) -> tuple[Value, ...]:
         """The texts a pattern on this subject (of `SUBJECTS`) is tried on; unknown ones are left out."""
@@ -38,26 +45,16 @@ class Context:
             found = self._values[subject] = _values(SUBJECTS[subject](self))
         return found
 
-    @cached_property
     def answers(self) -> Mapping[str, tuple[Value, ...]]:
         """What was answered, by folded label and by folded question id."""
+        if self._answers is not None:
+            return self._answers
         found: dict[str, tuple[Value, ...]] = {}
         for answer in self.booking.answers:
             for name in {fold(answer.label), fold(answer.id)} - {""}:
                 found[name] = found.get(name, ()) + _values(answer.values)
+        self._answers = found
         return found
-
-    @cached_property
-    def local_start(self) -> datetime | None:
-        """When the booking starts, on the wall clock of the rules' time zone."""
-        start = self.booking.start
-        return start.astimezone(self.zone) if start else None
-
-    @cached_property
-    def starts_in(self) -> timedelta | None:
-        """How long after the event the booking starts; negative when it had started."""
-        start = self.booking.start
-        return start - self.event.at if start else None
 
 
 def _values(texts: tuple[str, ...]) -> tuple[Value, ...]:
@@ -72,7 +69,7 @@ def _type(context: Context) -> tuple[str, ...]:
 
 def _hosts(context: Context) -> tuple[str, ...]:
     people = [context.directory.person(host.id) for host in context.booking.hosts]
-    return tuple(text for person in people for text in (person.name, person.email, person.id))
+    return tuple([text for person in people for text in (person.name, person.email, person.id)])
 
 
 SUBJECTS: Final[Mapping[str, Callable[[Context], tuple[str, ...]]]] = {

@@ -81,7 +81,7 @@ class RuleIndex:
                 return 0
         if self._answered & alive:
             found = self._everything & ~self._answered
-            for label, values in context.answers.items():
+            for label, values in context.answers().items():
                 subject = self._answers.get(label)
                 if subject:
                     found |= subject.find(values, alive)
