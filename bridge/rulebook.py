@@ -130,7 +130,6 @@ class Rulebook:
             name=self._path.name,
             webhooks=self._webhooks,
             can_look_up=self._can_look_up,
-            now=self._clock(),
         )
 
     def _take(self, loaded: Loaded) -> None:
