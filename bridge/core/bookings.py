@@ -101,7 +101,8 @@ class Location:
         """The place in words: "Meeting channel", "In person, 12 High Street"."""
         kind = self.type.replace("_", " ").replace("-", " ").strip()
         words = kind.capitalize() if kind.isupper() else kind
-        said = [v for k, v in self.details if v and v != self.url and not k.lower().endswith("id")]
+        url = self.url
+        said = [v for k, v in self.details if v and v != url and not k.lower().endswith("id")]
         return ", ".join(filter(None, [words, *said]))
 
 
