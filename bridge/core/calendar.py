@@ -20,6 +20,7 @@ from bridge.core.bookings import COMPLETED, CONFIRMED, PENDING, Booking, Booking
 from bridge.core.colours import css_name
 from bridge.core.content_lines import line, moment, text, texts
 from bridge.core.entries import Entry, is_off
+from bridge.core.markup import web_address
 from bridge.core.reading import clean
 from bridge.core.tokens import DETAILS, Detail, Options
 
@@ -65,16 +66,17 @@ def uid(name: str) -> str:
 
 def head(who: str, name: str, colour: str = "") -> bytes:
     """The start of a feed: whom it shows (for its UID), its name, a booking type's colour."""
+    called = _Text(_cut(_one_line(name), 200))
     calendar = Calendar.new(
         prodid="-//booking-bridge//Feeds//EN",
         uid=uid(f"calendar {who}"),
-        name=_Text(name),
+        name=called,
         color=css_name(colour) or None,
         refresh_interval=REFRESH,
     )
     calendar["REFRESH-INTERVAL"].params["VALUE"] = "DURATION"  # icalendar 7.3 leaves it out
     for name_property in ("NAME", "X-WR-CALNAME"):
-        calendar[name_property] = _Text(clean(name))
+        calendar[name_property] = called
     calendar.add("X-PUBLISHED-TTL", vDuration(REFRESH))
     return bytes(calendar.to_ical()).removesuffix(TAIL)
 
@@ -138,10 +140,10 @@ def _content(booking: Booking, view: View) -> dict[str, str]:
         shown["DTEND"] = moment(end)
     if view.options.detail != "busy":
         kind = view.types.get(booking.type_id)
-        shown["CATEGORIES"] = texts(filter(None, [booking.type_title]))
+        shown["CATEGORIES"] = texts(filter(None, [_cut(booking.type_title, 200)]))
         shown["COLOR"] = css_name(kind.color) if kind else ""
     if view.options.detail == "full":
-        place, url = booking.location.text, clean(booking.location.url)
+        place, url = booking.location.text, web_address(clean(booking.location.url))
         shown["DESCRIPTION"] = text(_cut(_description(booking, view, place, url), _DESCRIPTION))
         shown["LOCATION"] = text(_cut(", ".join(filter(None, [place, url])), 1_000))
         shown["URL"] = url
@@ -168,13 +170,13 @@ def summary(booking: Booking, view: View) -> str:
     off = is_off(booking)
     if view.options.detail == "busy":
         return "Cancelled" if off else "Busy"
-    said = booking.type_title or "Booking"
-    booker = booking.booker.name or booking.booker.email
+    said = _one_line(booking.type_title) or "Booking"
+    booker = _one_line(booking.booker.name or booking.booker.email)
     if view.options.detail == "full" and booker:
         said += f" with {booker}"
     if view.team and booking.hosts:
-        said += f" ({_names(booking, view)})"
-    return _cut(" ".join(clean(f"{words.status(booking.status)}: {said}" if off else said).split()), 400)
+        said += f" ({_one_line(_names(booking, view))})"
+    return _cut(f"{words.status(booking.status)}: {said}" if off else said, 400)
 
 
 def _description(booking: Booking, view: View, place: str, url: str) -> str:
@@ -214,11 +216,11 @@ def _facts(booking: Booking, view: View, place: str, url: str) -> Iterator[str]:
 def _answers(booking: Booking) -> Iterator[str]:
     for answer in booking.answers:
         said = answer.text
-        yield f"{answer.label}: {_cut(said, _ANSWER)}" if said else ""
+        yield f"{_cut(answer.label, 200)}: {_cut(said, _ANSWER)}" if said else ""
 
 
 def _guest(name: str, email: str) -> str:
-    return f"{name} <{email}>" if name and email else name or email
+    return _cut(f"{name} <{email}>" if name and email else name or email, 400)
 
 
 def _names(booking: Booking, view: View) -> str:
@@ -229,6 +231,10 @@ def _in_person(location: Location) -> bool:
     """Whether an address on the web is only a map or a note: nobody joins a room through it."""
     kind = location.type.upper().replace("-", "_").replace(" ", "_")
     return any(word in kind for word in ("PERSON", "ADDRESS", "PHYSICAL", "OFFICE", "ON_SITE", "VENUE"))
+
+
+def _one_line(value: str) -> str:
+    return " ".join(clean(value).split())
 
 
 def _cut(value: str, limit: int) -> str:

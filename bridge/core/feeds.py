@@ -83,7 +83,7 @@ def alarm_minutes(text: str) -> int:
     days, hours, minutes = (int(part or 0) for part in found.groups()) if found else (0, 0, 0)
     total = (days * 24 + hours) * 60 + minutes
     if not 0 < total <= LONGEST_ALARM:
-        raise ValueError(f"expected a time such as 15m, 1h or 1d, less than two weeks, got {quote(text)}")
+        raise ValueError(f"expected a time such as 15m, 1h or 1d, ten days at most, got {quote(text)}")
     return total
 
 

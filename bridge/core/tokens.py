@@ -17,8 +17,8 @@ from typing import Final, Literal, get_args
 
 Detail = Literal["full", "title", "busy"]
 DETAILS: Final[tuple[Detail, ...]] = get_args(Detail)
-LONGEST_ALARM: Final = 14 * 24 * 60 - 1
-"""Minutes; what fits in 14 bits, and a little less than two weeks is enough for a reminder."""
+LONGEST_ALARM: Final = 10 * 24 * 60
+"""Minutes: ten days, which fit in the 14 bits that a token has for them."""
 
 _LENGTH: Final = 40
 _ALARM_BITS: Final = 14
