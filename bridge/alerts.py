@@ -1,68 +1,136 @@
-"""The bridge's own trouble, told in the channel that the rules name: at most one message a minute."""
+"""The bridge's own trouble, told in the channel that the rules name: at most one message a minute.
+
+All replicas share that minute. What concerns them all alike, such as a bad rules file, one tells.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
 
 from bridge.core.messages import render_alert
-from bridge.core.retry import Verdict
+from bridge.core.retry import Outcome, Verdict
+from bridge.database import Unavailable
 from bridge.slack import Purpose, Slack
+from bridge.store.doorkeeper import Candidate, Claimant
+from bridge.store.facts import Facts
+from bridge.store.gates import Gates
 
 log = structlog.get_logger()
 
-_PAUSE: Final = 60.0
+EVERY: Final = timedelta(minutes=1)
+SHARED: Final = "rules"
+"""The kind of trouble that every replica has when one has it."""
+
+_LOOK: Final = 1.0
 _MOST_LINES: Final = 10
+_MOST_KEPT: Final = 1_000
 _WEBHOOK: Final = "webhook:"
+_WAIT: Final = {Verdict.LIMITED, Verdict.TRANSIENT, Verdict.TOKEN}
+"""Not sent, and worth another try in a minute."""
 
 
 class Alerts:
     """Collects lines and posts them together."""
 
-    def __init__(self, slack: Slack, channel: Callable[[], str | None]) -> None:
+    def __init__(
+        self,
+        slack: Slack,
+        channel: Callable[[], str | None],
+        *,
+        facts: Facts,
+        gates: Gates,
+        claimant: Claimant,
+        clock: Callable[[], datetime],
+    ) -> None:
         self._slack = slack
         self._channel = channel
+        self._facts = facts
+        self._gates = gates
+        self._claimant = claimant
+        self._clock = clock
         self._lines: dict[str, Counter[str]] = {}
         self._arrived = asyncio.Event()
 
     async def report(self, kind: str, line: str) -> None:
         """Have a line told under the heading of its kind; never waits for Slack."""
-        if self._channel() is None:
-            return
-        lines = self._lines.setdefault(kind, Counter())
-        if line in lines or len(lines) < 1000:
-            lines[line] += 1
-        self._arrived.set()
+        if self._channel() is not None:
+            self._keep(kind, line, 1)
 
     async def run(self) -> None:
-        """Post what was reported, for ever."""
+        """Post what was reported, for ever; what could not be posted is tried again."""
+        started = False
         while True:
             await self._arrived.wait()
-            self._arrived.clear()
-            reported, self._lines = self._lines, {}
-            for kind, lines in reported.items():
-                await self._post(kind, lines)
-            await asyncio.sleep(_PAUSE)
+            try:
+                if not started:
+                    await self._facts.forget(_said(SHARED))
+                    started = True
+                await self._post_all()
+            except Unavailable as trouble:
+                log.warning("alert.waits", problem=str(trouble))
+            await asyncio.sleep(_LOOK)
 
-    async def _post(self, kind: str, lines: Counter[str]) -> None:
-        channel = self._channel()
+    async def _post_all(self) -> None:
+        channel, now = self._channel(), self._clock()
         if channel is None:
-            return
-        said = [
-            f"{line} ({times} times)" if times > 1 else line for line, times in lines.most_common(_MOST_LINES)
-        ]
-        if len(lines) > _MOST_LINES:
-            said.append(
-                f"and {len(lines) - _MOST_LINES} more; see `booking-bridge deliveries list --state dead`"
-            )
-        message = render_alert(f"booking-bridge: {kind}", said)
+            return self._clear()
+        if SHARED in self._lines and not await self._facts.say(
+            _said(SHARED), "\n".join(self._lines[SHARED]), now
+        ):
+            del self._lines[SHARED]
+        if not self._lines:
+            return self._clear()
+        if not await self._facts.take("alerts", now, EVERY):
+            return None
+        if await self._gates.pass_one(self._claimant, Candidate(channel, "post", edits=False), now):
+            await self._post(channel)
+        return None
+
+    async def _post(self, channel: str) -> None:
+        told, self._lines = self._lines, {}
+        self._arrived.clear()
+        title = f"booking-bridge: {', '.join(told)}"
+        message = render_alert(title, [line for lines in told.values() for line in _listed(lines)])
         if channel.startswith(_WEBHOOK):
             outcome = await self._slack.post_webhook(channel.removeprefix(_WEBHOOK), message)
         else:
             outcome = await self._slack.post(channel, message, Purpose("alert", "post"))
         if outcome.verdict is not Verdict.SENT:
-            log.warning("alert.not_sent", kind=kind, error=outcome.error)
+            self._not_sent(told, outcome)
+
+    def _not_sent(self, told: dict[str, Counter[str]], outcome: Outcome) -> None:
+        log.warning("alert.not_sent", kinds=list(told), error=outcome.error)
+        if outcome.verdict in _WAIT:
+            for kind, lines in told.items():
+                for line, times in lines.items():
+                    self._keep(kind, line, times)
+
+    def _keep(self, kind: str, line: str, times: int) -> None:
+        lines = self._lines.setdefault(kind, Counter())
+        if line in lines or len(lines) < _MOST_KEPT:
+            lines[line] += times
+        self._arrived.set()
+
+    def _clear(self) -> None:
+        self._lines = {}
+        self._arrived.clear()
+
+
+def _listed(lines: Counter[str]) -> list[str]:
+    """The lines that came most often, each once, and how many more there are."""
+    said = [
+        f"{line} ({times} times)" if times > 1 else line for line, times in lines.most_common(_MOST_LINES)
+    ]
+    if len(lines) > _MOST_LINES:
+        said.append(f"and {len(lines) - _MOST_LINES} more; see `booking-bridge deliveries list --state dead`")
+    return said
+
+
+def _said(kind: str) -> str:
+    return f"alert: {kind}"

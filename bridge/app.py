@@ -23,18 +23,21 @@ from bridge.core.pacing import EDITS_A_MINUTE, channel_pace, minute_pace
 from bridge.core.rules import Rules
 from bridge.core.tokens import Options, Seals
 from bridge.courier.addresses import Addresses
+from bridge.courier.clock import SharedClock
 from bridge.courier.courier import Courier
 from bridge.courier.sending import Sender
 from bridge.database import Database, open_database
 from bridge.metrics import Metrics
 from bridge.mirror import Mirror
 from bridge.readiness import Readiness
+from bridge.retention import Retention
 from bridge.router import Router
 from bridge.rulebook import Rulebook
 from bridge.settings import Secret, Settings
 from bridge.slack import TIMEOUT, Slack
 from bridge.store.deliveries import Deliveries, Delivery
 from bridge.store.events import Events
+from bridge.store.facts import Facts
 from bridge.store.feeds import FeedStore
 from bridge.store.figures import Figures
 from bridge.store.gates import Claimant
@@ -111,7 +114,6 @@ class Service:
             webhooks=webhooks,
             observe=lambda method, outcome, _: self.metrics.slack_calls.labels(method, outcome).inc(),
         )
-        self.alerts = Alerts(self._slack, lambda: self.rulebook.rules.settings.alerts_to)
         self._knowledge = Knowledge(self.rulebook.rules)
         self._build_line(self.database)
         try:
@@ -140,18 +142,33 @@ class Service:
         self.router = Router(
             database, self.knowledge, clock=clock, heard=self._hear, observe=self._count_routes, reach=reach
         )
-        addresses = Addresses(self._slack, SlackNames(database), clock)
+        self._build_sending(database, SharedClock(database, clock))
+        keep = timedelta(days=settings.bridge_retention_days)
+        self._retention = Retention(database, keep, clock)
+
+    def _build_sending(self, database: Database, clock: SharedClock) -> None:
+        settings = self._settings
         workspace = minute_pace(settings.bridge_workspace_rate)
+        claimant = Claimant(
+            owner=f"{socket.gethostname()[:20]}:{os.getpid()}:{os.urandom(3).hex()}",
+            channel=channel_pace(settings.bridge_channel_rate),
+            workspace=workspace,
+            edits=minute_pace(EDITS_A_MINUTE) if workspace else None,
+        )
+        self.alerts = Alerts(
+            self._slack,
+            lambda: self.rulebook.rules.settings.alerts_to,
+            facts=Facts(database),
+            gates=self.deliveries.gates,
+            claimant=claimant,
+            clock=clock,
+        )
+        addresses = Addresses(self._slack, SlackNames(database), clock)
         self.courier = Courier(
             database,
             self.deliveries,
-            Sender(self._slack, addresses, self.knowledge, clock, reach),
-            Claimant(
-                owner=f"{socket.gethostname()[:20]}:{os.getpid()}:{os.urandom(3).hex()}",
-                channel=channel_pace(settings.bridge_channel_rate),
-                workspace=workspace,
-                edits=minute_pace(EDITS_A_MINUTE) if workspace else None,
-            ),
+            Sender(self._slack, addresses, self.knowledge, clock, self._reach),
+            claimant,
             clock=clock,
             report=self.alerts.report,
             observe=self._count_delivery,
@@ -256,6 +273,7 @@ class Service:
         self._run("feeds", self._feeds.run())
         self._run("rules", self.rulebook.watch(self.alerts.report, self._learn))
         self._run("alerts", self.alerts.run())
+        self._run("retention", self._retention.run())
         self._run("announcements", self.database.listen())
         log.info("service.started", url=self.url, rules_hash=self.rulebook.rules.hash)
 

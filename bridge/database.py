@@ -10,6 +10,7 @@ import fcntl
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -28,6 +29,7 @@ _BUSY_SECONDS: Final = 3
 _MIGRATION_LOCK: Final = 0x626F6F6B  # any number that is ours alone among PostgreSQL's advisory locks
 _CHANNEL: Final = "booking_bridge"
 _NOTIFY: Final = text(f"SELECT pg_notify('{_CHANNEL}', :topic)")
+_CLOCK: Final = text("SELECT clock_timestamp()")
 _RECONNECT_SECONDS: Final = 2
 _BUGS: Final = (IntegrityError, ProgrammingError, DataError)
 
@@ -71,6 +73,16 @@ class Database:
         async with self._turn, _translated(), self._writer.begin() as connection:
             yield connection
 
+    async def empty_log(self) -> None:
+        """Move SQLite's write-ahead log into the file, so that nothing erased is left in it.
+
+        Raises Unavailable.
+        """
+        if self._turn is not None:
+            async with self._turn, _translated(), self._writer.connect() as connection:
+                driver: Any = (await connection.get_raw_connection()).driver_connection
+                await (await driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")).close()
+
     async def append(self, table: Table, rows: Sequence[dict[str, Any]], *, key: str, topic: str) -> set[str]:
         """Insert the rows whose key is new, in a transaction of their own; those keys. Raises Unavailable."""
         if self._turn is None:
@@ -93,6 +105,12 @@ class Database:
         """One transaction that only reads, of one consistent state. Raises Unavailable."""
         async with _translated(), self._reader.begin() as connection:
             yield connection
+
+    async def now(self) -> datetime:
+        """The database's own clock (PostgreSQL). Raises Unavailable."""
+        async with self.read() as connection:
+            moment: datetime = await connection.scalar(_CLOCK)
+        return moment
 
     async def close(self) -> None:
         for appender in self._appenders.values():
@@ -133,8 +151,8 @@ class Database:
         closed = asyncio.Event()
         async with _translated():
             connection = await self._writer.raw_connection()
-            connection.detach()
             driver: Any = connection.driver_connection
+            connection.detach()
             driver.add_termination_listener(lambda _: closed.set())
             await driver.add_listener(_CHANNEL, lambda *heard: self.ring(heard[3]))
         try:
@@ -201,7 +219,7 @@ def _engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
         engine = create_async_engine(
             url, pool_size=10, max_overflow=5, pool_timeout=_BUSY_SECONDS, connect_args=arguments
         )
-        return engine, engine
+        return engine, engine.execution_options(isolation_level="REPEATABLE READ")
     writer = create_async_engine(url, pool_size=1, max_overflow=0)
     reader = create_async_engine(url, pool_size=4, max_overflow=0)
     for engine, begin in ((writer, "BEGIN IMMEDIATE"), (reader, "BEGIN")):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -16,8 +17,8 @@ from bridge.core.order import position
 from bridge.core.reading import NotAnEvent, Unrecognised, read_event
 from bridge.core.routing import Decision, route
 from bridge.database import Database, Unavailable
-from bridge.store.events import TOPIC, StoredEvent
-from bridge.store.routing import KnownState, Routed, RoutingStore, RoutingTurn
+from bridge.store.events import TOPIC
+from bridge.store.routing import KnownState, Received, Routed, RoutingStore, RoutingTurn
 
 log = structlog.get_logger()
 
@@ -104,61 +105,78 @@ class Router:
             self._heard(item.read)
 
 
-async def _route_batch(
-    turn: RoutingTurn, received: Sequence[StoredEvent], knowledge: Knowledge
-) -> list[Routed]:
+async def _route_batch(turn: RoutingTurn, received: Sequence[Received], knowledge: Knowledge) -> list[Routed]:
     """Decide over events in the order in which they take effect."""
     if not received:
         return []
-    booking_ids = {event.booking_id for event in received}
-    known = await turn.known(booking_ids)
-    latest = await turn.positions(booking_ids)
-    carded = await turn.carded(booking_ids)
-    routed: list[Routed] = []
-    for event, place, read in sorted(map(_read, received), key=lambda item: item[1]):
-        if isinstance(read, str):
-            routed.append(Routed(event, "unrecognised", problem=read))
-            continue
-        item = _decide(event, read, place, known.get(read.booking.id), latest, carded, knowledge)
-        routed.append(item)
+    booking_ids = {item.event.booking_id for item in received}
+    past = _Past(
+        await turn.known(booking_ids), await turn.positions(booking_ids), await turn.carded(booking_ids)
+    )
+    readings = sorted((_Reading(item) for item in received), key=lambda reading: reading.place)
+    return [_route_one(reading, past, knowledge) for reading in readings]
+
+
+@dataclass(slots=True)
+class _Past:
+    """What is known of the batch's bookings, kept up to date from event to event."""
+
+    known: dict[str, KnownState]
+    latest: dict[str, str]  # position of the latest event
+    carded: dict[str, set[str]]  # destinations that have a card
+
+    def take(self, item: Routed) -> None:
+        assert item.read is not None
+        booking_id = item.read.booking.id
         if item.state == "routed":
-            known[read.booking.id] = KnownState(place, read, item.previous)
-            latest[read.booking.id] = place
-        carded.setdefault(read.booking.id, set()).update(
-            match.destination for match in item.matches if match.style == "card" and not match.former
-        )
-    return routed
+            self.known[booking_id] = KnownState(item.position, item.read, item.previous)
+            self.latest[booking_id] = item.position
+        cards = {match.destination for match in item.matches if match.style == "card" and not match.former}
+        self.carded.setdefault(booking_id, set()).update(cards)
 
 
-def _read(event: StoredEvent) -> tuple[StoredEvent, str, Event | str]:
-    """An event with its place in the order, and its content or why it has none."""
+class _Reading:
+    """An event with its place in the order; `read` is its content, or why it has none."""
+
+    def __init__(self, received: Received) -> None:
+        self.event = received.event
+        self.previous = received.previous
+        self.place = ""
+        self.read: Event | str
+        try:
+            self.read = read_event(self.event.body or b"", self.event.version, self.event.source)
+        except (NotAnEvent, Unrecognised) as problem:
+            self.read = str(problem)
+        else:
+            self.place = position(self.read.at, self.read.name, self.event.seq)
+
+
+def _route_one(reading: _Reading, past: _Past, knowledge: Knowledge) -> Routed:
+    if isinstance(reading.read, str):
+        return Routed(reading.event, "unrecognised", problem=reading.read)
     try:
-        read = read_event(event.body or b"", event.version, event.source)
-    except (NotAnEvent, Unrecognised) as problem:
-        return event, "", str(problem)
-    return event, position(read.at, read.name, event.seq), read
+        item = _decide(reading, reading.read, past, knowledge)
+    except Exception as mistake:  # one event must not stop the others
+        log.exception("event.not_routed", event_id=reading.event.id, booking=reading.event.booking_id)
+        why = f"a mistake in booking-bridge ({type(mistake).__name__}); its log says more"
+        return Routed(reading.event, "unrecognised", problem=why)
+    past.take(item)
+    return item
 
 
-def _decide(
-    event: StoredEvent,
-    read: Event,
-    place: str,
-    known: KnownState | None,
-    latest: Mapping[str, str],
-    carded: Mapping[str, set[str]],
-    knowledge: Knowledge,
-) -> Routed:
-    is_late = place < latest.get(read.booking.id, "")
-    previous = _previous(read, known, is_late)
+def _decide(reading: _Reading, read: Event, past: _Past, knowledge: Knowledge) -> Routed:
+    booking_id = read.booking.id
+    is_late = reading.place < past.latest.get(booking_id, "")
+    previous = reading.previous if is_late else _previous(read, past.known.get(booking_id))
     decision = route(
         read, knowledge.rules, directory=knowledge.directory, types=knowledge.types, previous=previous
     )
     named = {match.destination for match in decision.matches}
-    quiet = set() if is_late else carded.get(read.booking.id, set()) - named
+    quiet = set() if is_late else past.carded.get(booking_id, set()) - named
     return Routed(
-        event,
+        reading.event,
         "superseded" if is_late else "routed",
-        place,
+        reading.place,
         read,
         previous,
         decision.matches,
@@ -167,9 +185,9 @@ def _decide(
     )
 
 
-def _previous(read: Event, known: KnownState | None, is_late: bool) -> Booking | None:
+def _previous(read: Event, known: KnownState | None) -> Booking | None:
     """The state before this event, None when it is not known."""
-    if known is None or is_late:
+    if known is None:
         return None
     return known.previous if known.event.id == read.id else known.event.booking
 

@@ -278,7 +278,7 @@ def _api_outcome(problem: SlackApiError) -> Outcome:
     data = data if isinstance(data, dict) else {}
     status = getattr(response, "status_code", None) or getattr(response, "status", None) or 0
     headers = {str(k).lower(): v for k, v in (getattr(response, "headers", None) or {}).items()}
-    error = str(data.get("error") or "")
+    error = str(data.get("error") or "")[:100]
     if status == 429 or error in {"ratelimited", "rate_limited"}:
         return Outcome(
             Verdict.LIMITED, error or "ratelimited", retry_after=_seconds(headers.get("retry-after"))

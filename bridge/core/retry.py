@@ -59,6 +59,13 @@ SCHEDULE: Final = (1, 5, 15, 60, 180, 600, 1800, 3600)
 PATIENCE: Final = timedelta(hours=24)
 """How long a delivery is tried before it is dead."""
 
+MISSING_SCOPE: Final = "missing_scope"
+WAITED: Final = "bridge_waited"
+"""Ours: the delivery could not be worked on, through no fault of Slack's or its own."""
+
+FAILED: Final = "bridge_failed"
+"""Ours: a mistake in the bridge came up. Tried once more, since it may have been the moment's."""
+
 _LONG: Final = frozenset({"message_limit_exceeded", "team_added_to_org", "org_login_required"})
 _INVITE: Final = "invite the app there with /invite"
 _RENEW: Final = "check SLACK_BOT_TOKEN, or install the app in the workspace again"
@@ -104,9 +111,27 @@ REMEDIES: Final[Mapping[str, tuple[Verdict, str]]] = {
         (Verdict.MESSAGE, _OURS),
     ),
     **dict.fromkeys(
-        ("cannot_reply_to_message", "thread_not_found", "restricted_action_thread_locked"),
-        (Verdict.MESSAGE, "the thread is closed; nothing to do"),
+        (
+            "invalid_array_arg",
+            "invalid_charset",
+            "invalid_form_data",
+            "invalid_post_type",
+            "missing_post_type",
+            "metadata_must_be_sent_from_app",
+            "as_user_not_supported",
+            "send_on_behalf_not_allowed",
+            "too_many_contact_cards",
+            "unknown_method",
+            "method_deprecated",
+            "deprecated_endpoint",
+        ),
+        (Verdict.MESSAGE, _OURS),
     ),
+    **dict.fromkeys(
+        ("cannot_reply_to_message", "thread_not_found"), (Verdict.GONE, "the message is not there any more")
+    ),
+    "restricted_action_thread_locked": (Verdict.MESSAGE, "the thread is closed; nothing to do"),
+    "no_dual_broadcast_content_update": (Verdict.MESSAGE, _OURS),
     "cant_broadcast_message": (Verdict.MESSAGE, "remove broadcast: from the rule"),
     **dict.fromkeys(
         ("message_not_found", "cant_update_message", "edit_window_closed"),
@@ -128,6 +153,10 @@ REMEDIES: Final[Mapping[str, tuple[Verdict, str]]] = {
             "restricted_action_thread_only_channel",
             "restricted_action_non_threadable_channel",
             "channel_is_limited_access",
+            "method_not_supported_for_channel_type",
+            "slack_connect_canvas_sharing_blocked",
+            "slack_connect_file_link_sharing_blocked",
+            "slack_connect_lists_sharing_blocked",
             "posting_to_channel_denied",
             "posting_to_general_channel_denied",
             "action_prohibited",
@@ -138,6 +167,9 @@ REMEDIES: Final[Mapping[str, tuple[Verdict, str]]] = {
     **dict.fromkeys(
         ("users_not_found", "user_not_found", "user_not_visible", "user_disabled", "cannot_dm_bot"),
         (Verdict.DESTINATION, _USER),
+    ),
+    **dict.fromkeys(
+        ("invalid_user_combination", "not_enough_users", "too_many_users"), (Verdict.DESTINATION, _USER)
     ),
     "team_not_found": (Verdict.DESTINATION, "use the channel's id (C…) instead of its name"),
     "no_slack_user": (Verdict.DESTINATION, _USER),
@@ -167,8 +199,10 @@ REMEDIES: Final[Mapping[str, tuple[Verdict, str]]] = {
         ),
         (Verdict.TOKEN, _RENEW),
     ),
-    "missing_scope": (Verdict.TOKEN, "add the scope to the Slack app and install it again"),
-    "no_permission": (Verdict.TOKEN, "add the scope to the Slack app and install it again"),
+    MISSING_SCOPE: (Verdict.TOKEN, "add the scope to the Slack app and install it again"),
+    "no_permission": (Verdict.DESTINATION, f"{_INVITE}, or add the scope to the Slack app"),
+    WAITED: (Verdict.TRANSIENT, "the database was away; wait"),
+    FAILED: (Verdict.UNKNOWN, "this is a mistake in booking-bridge; its log says more"),
 }
 """Slack's error to what it means and what a person can do about it."""
 
@@ -205,7 +239,7 @@ def decide(
     if outcome.verdict in {Verdict.TOKEN, Verdict.BLOCKS}:
         return Later(now)
     unlisted = outcome.error not in REMEDIES and not outcome.error.startswith(OURS)
-    if unlisted and attempts > 1:
+    if attempts > 1 and (unlisted or outcome.error == FAILED):
         return Dead(problem(outcome))
     if now - failing_since >= PATIENCE:
         return Dead(f"tried for 24 hours; {problem(outcome)}")

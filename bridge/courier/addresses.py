@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -14,9 +15,10 @@ from typing import Final
 import structlog
 
 from bridge.core.bookings import Directory
-from bridge.core.retry import Outcome, Verdict
+from bridge.core.retry import MISSING_SCOPE, Outcome, Verdict
+from bridge.database import Unavailable
 from bridge.slack import CallError, Slack
-from bridge.store.people import SlackNames
+from bridge.store.people import SlackNames, SlackPlace
 
 log = structlog.get_logger()
 
@@ -43,7 +45,7 @@ class Addresses:
         self._names = names
         self._clock = clock
         self._users: dict[str, tuple[str, datetime]] = {}  # e-mail: Slack id, good until
-        self._channels: dict[str, tuple[str, datetime]] = {}
+        self._places: dict[str, tuple[SlackPlace, datetime]] = {}  # by destination, good until
 
     async def address(self, destination: str, directory: Directory) -> str:
         """What to give Slack as the channel. Raises Unreachable."""
@@ -52,8 +54,8 @@ class Addresses:
         if destination.startswith("@"):
             return await self._user(destination.removeprefix("@"))
         if destination.startswith("#"):
-            known = await self._known_channel(destination)
-            return known or destination
+            known = await self._known(destination)
+            return destination if known.by_name or not known.channel else known.channel
         return destination
 
     async def mentions(self, emails: Iterable[str]) -> dict[str, str]:
@@ -83,17 +85,28 @@ class Addresses:
         """The conversation's id, which reading its history needs. Raises Unreachable."""
         if address[:1] in {"C", "G", "D"}:
             return address
-        known = await self._known_channel(destination)
-        if known:
-            return known
+        known = await self._known(destination)
+        if known.channel:
+            return known.channel
         try:
             channel = await self._find_conversation(address)
         except CallError as problem:
             raise Unreachable(_patient(problem.outcome)) from None
         if not channel:
             raise Unreachable(Outcome(Verdict.DESTINATION, "channel_not_found"))
-        await self._keep_channel(destination, channel)
+        await self._keep(destination, SlackPlace(channel))
         return channel
+
+    async def learn(self, destination: str, channel: str, *, by_name: bool) -> None:
+        """Remember the id that Slack gave for a destination, so that no look-up need ask for it.
+
+        A message is in Slack already when this is called, so nothing may go wrong any more.
+        """
+        if destination == channel or not channel:
+            return
+        with suppress(Unavailable):
+            if (await self._known(destination)).channel != channel:
+                await self._keep(destination, SlackPlace(channel, by_name))
 
     async def _find_conversation(self, address: str) -> str:
         if address[:1] in {"U", "W"}:
@@ -147,28 +160,32 @@ class Addresses:
         await self._names.remember_user(email, slack, now)
         return slack, now + (_FOUND if slack else _MISSED)
 
-    async def _known_channel(self, destination: str) -> str:
-        """The id found for a private channel or a person before, "" when none is fresh."""
+    async def _known(self, destination: str) -> SlackPlace:
+        """The conversation found for a destination before, an empty one when none is fresh."""
         now = self._clock()
-        kept = self._channels.get(destination)
+        kept = self._places.get(destination)
         if kept is None or kept[1] <= now:
             stored = await self._names.channel(destination)
             fresh = stored is not None and now < stored[1] + _FOUND
-            kept = (stored[0], stored[1] + _FOUND) if stored and fresh else ("", now + _FAILED)
-            if len(self._channels) >= _MOST_KEPT:
-                self._channels.clear()
-            self._channels[destination] = kept
+            kept = (stored[0], stored[1] + _FOUND) if stored and fresh else (SlackPlace(), now + _FAILED)
+            self._cache(destination, kept)
         return kept[0]
 
-    async def _keep_channel(self, destination: str, channel: str) -> None:
+    async def _keep(self, destination: str, place: SlackPlace) -> None:
         now = self._clock()
-        await self._names.remember_channel(destination, channel, now)
-        self._channels[destination] = (channel, now + _FOUND)
+        self._cache(destination, (place, now + _FOUND))
+        await self._names.remember_channel(destination, place, now)
+
+    def _cache(self, destination: str, kept: tuple[SlackPlace, datetime]) -> None:
+        if len(self._places) >= _MOST_KEPT:
+            self._places.clear()
+        self._places[destination] = kept
 
 
 def _patient(outcome: Outcome) -> Outcome:
-    """A look-up's failure is not a delivery's: it neither stops sending nor says that all must wait."""
-    if outcome.verdict is Verdict.TOKEN:
+    """A look-up's failure is not a delivery's: a scope that only it needs does not stop all sending,
+    nor does its own rate limit make all wait. A token that is refused altogether does."""
+    if outcome.error == MISSING_SCOPE:
         return replace(outcome, verdict=Verdict.DESTINATION)
     if outcome.verdict in {Verdict.LIMITED, Verdict.UNKNOWN}:
         return replace(outcome, verdict=Verdict.TRANSIENT)

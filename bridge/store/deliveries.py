@@ -2,101 +2,25 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+import random
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Boolean, and_, bindparam, delete, exists, func, insert, or_, select, update
+from sqlalchemy import and_, bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bridge.core.bookings import Booking
-from bridge.core.reading import read_booking
 from bridge.database import Database
-from bridge.store.gates import WEBHOOK, Claimant, Gates
-from bridge.store.routing import TOPIC, KnownState, known_state
-from bridge.tables.delivery import attempts, booking_states, cards, deliveries, events, gates
+from bridge.store.claims import CANDIDATES, CLAIMED, NEXT_DUE, NEXT_OPENING, active, delivery, waiting
+from bridge.store.delivery import Attempt, Card, Delivery, Settled, Settlement
+from bridge.store.doorkeeper import Candidate, Claimant, Heard
+from bridge.store.gates import Gates
+from bridge.store.routing import TOPIC
+from bridge.tables.delivery import attempts, cards, deliveries
 
-LEASE: Final = timedelta(seconds=10)
+LEASE: Final = timedelta(seconds=12)
 """How long a claim holds unless it is renewed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """The message in Slack that shows one booking in one destination."""
-
-    channel: str
-    ts: str
-    shown: str  # position of the event it shows
-    rule: str
-    message: str | None
-    mention: str
-    plain: bool = False
-    closed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """A claimed delivery with all that sending it needs."""
-
-    seq: int
-    id: str
-    event_id: str
-    booking_id: str
-    destination: str
-    position: str
-    rule: str
-    rules_hash: str
-    message: str | None
-    mention: str
-    style: str
-    broadcast: bool
-    former: bool
-    attempts: int
-    failing_since: datetime | None
-    unsure_since: datetime | None
-    plain: bool
-    received_at: datetime
-    body: bytes | None
-    version: str
-    source: str
-    superseded: bool
-    previous: Booking | None
-    present: KnownState | None
-    card: Card | None
-    is_probe: bool  # the destination failed before; this finds out whether it still does
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One call for a delivery: `outcome` is ok or Slack's error."""
-
-    at: datetime
-    call: str
-    outcome: str
-    milliseconds: int
-
-
-@dataclass(frozen=True, slots=True)
-class Settlement:
-    """What became of a claimed delivery: its new state, what is remembered, what was called."""
-
-    delivery: Delivery
-    state: str  # sent, skipped, dead, waiting
-    next_at: datetime
-    attempts: int
-    channel: str = ""
-    ts: str = ""
-    error: str = ""
-    problem: str = ""
-    failing_since: datetime | None = None
-    unsure_since: datetime | None = None
-    plain: bool = False
-    card: Card | None = None  # the card as it is now; None leaves it
-    lost_card: bool = False
-    calls: tuple[Attempt, ...] = ()
 
 
 class Deliveries:
@@ -108,31 +32,73 @@ class Deliveries:
         self.gates = Gates(database)
 
     async def claim(self, claimant: Claimant, limit: int, now: datetime) -> list[Delivery]:
-        """Take the next deliveries that may be sent now, for `LEASE`; paced, one booking in order."""
+        """Take the next deliveries that may be sent now, for `LEASE`; paced, one booking in order.
+
+        One claim at a time among all replicas, so that a lane is never taken twice.
+        """
         async with self._database.write() as connection:
-            hints = {"now": now, **await self.gates.hints(connection, now)}
-            candidates = (await connection.execute(_candidates(self._database, limit), hints)).all()
-            if not candidates:
-                return []
-            chosen = await self.gates.admit(connection, claimant, [row[1:] for row in candidates], now)
-            taken = [row.seq for row, admitted in zip(candidates, chosen, strict=True) if admitted]
-            if not taken:
+            await self.gates.lock(connection)
+            while True:
+                probes, any_left = await self._admitted(connection, claimant, limit, now)
+                if probes or not any_left:
+                    break  # else all that was offered met gates that are now shut: see what lies behind
+            if not probes:
                 return []
             lease = {"owner": claimant.owner, "claimed_at": now, "lease_until": now + LEASE}
-            await connection.execute(
-                update(deliveries).where(deliveries.c.seq.in_(taken)).values(state="sending", **lease)
-            )
-            rows = await connection.execute(_CLAIMED.where(deliveries.c.seq.in_(taken)))
-            return [_delivery(row) for row in rows]
+            chosen = deliveries.c.seq.in_(probes)
+            await connection.execute(update(deliveries).where(chosen).values(state="sending", **lease))
+            rows = await connection.execute(CLAIMED.where(chosen))
+            return [delivery(row, probes[row.seq]) for row in rows]
 
-    async def settle(self, settlements: Sequence[Settlement], owner: str, now: datetime) -> None:
-        """Write what became of claimed deliveries, all in one transaction."""
+    async def _admitted(
+        self, connection: AsyncConnection, claimant: Claimant, limit: int, now: datetime
+    ) -> tuple[dict[int, frozenset[str]], bool]:
+        """What each admitted candidate probes, by seq, and whether there was any candidate."""
+        query = CANDIDATES if self._database.is_sqlite else _SKIPPING_LOCKED
+        values = {"now": now, "most": limit, **await self.gates.hints(connection, now)}
+        rows = (await connection.execute(query, values)).all()
+        if not rows:
+            return {}, False
+        candidates = [Candidate(row.destination, row.style, bool(row.edits)) for row in rows]
+        chosen = await self.gates.admit(connection, claimant, candidates, now)
+        found = zip(rows, chosen, strict=True)
+        return {row.seq: probes for row, probes in found if probes is not None}, True
+
+    async def settle(self, settlements: Sequence[Settlement], owner: str, now: datetime) -> Settled:
+        """Write what became of claimed deliveries and what it means for gates, in one transaction.
+
+        A claim that another replica took over meanwhile is not ours to settle.
+        """
+        heard = [
+            Heard(item.delivery.destination, item.delivery.probes, item.outcome)
+            for item in settlements
+            if item.outcome and (item.delivery.probes or item.outcome.verdict != "sent")
+        ]
         async with self._database.write() as connection:
-            await connection.execute(_SETTLE, [_settled_row(item, owner, now) for item in settlements])
-            await self._settle_cards(connection, settlements)
+            if heard:
+                await self.gates.lock(connection)
+            held = await self._held(connection, settlements, owner)
+            if held:
+                await connection.execute(_SETTLE, [_settled_row(item, now) for item in held])
+                await self._settle_cards(connection, held)
             calls = [_attempt_row(item.delivery, call) for item in settlements for call in item.calls]
             if calls:
                 await connection.execute(insert(attempts), calls)
+            jitter = random.random()  # noqa: S311 - spreads retries
+            shut = await self.gates.hear(connection, heard, now, jitter) if heard else []
+        lost = tuple(item for item in settlements if item not in held)
+        return Settled(tuple(held), lost, tuple(shut))
+
+    async def _held(
+        self, connection: AsyncConnection, settlements: Sequence[Settlement], owner: str
+    ) -> list[Settlement]:
+        seqs = [item.delivery.seq for item in settlements]
+        query = select(deliveries.c.seq, deliveries.c.claimed_at).where(
+            deliveries.c.seq.in_(seqs), deliveries.c.owner == owner, deliveries.c.state == "sending"
+        )
+        rows = await connection.execute(query if self._database.is_sqlite else query.with_for_update())
+        claimed = {row.seq: row.claimed_at for row in rows}
+        return [item for item in settlements if claimed.get(item.delivery.seq) == item.delivery.claimed_at]
 
     async def _settle_cards(self, connection: AsyncConnection, settlements: Sequence[Settlement]) -> None:
         changed = [_card_row(item.delivery, item.card) for item in settlements if item.card]
@@ -152,23 +118,32 @@ class Deliveries:
                     )
                 )
 
-    async def renew(self, seqs: Sequence[int], owner: str, now: datetime) -> None:
-        """Hold claims for another `LEASE`."""
+    async def renew(self, seqs: Collection[int], owner: str, now: datetime) -> set[int]:
+        """Hold claims for another `LEASE`; those that are still ours."""
         held = and_(deliveries.c.seq.in_(seqs), deliveries.c.owner == owner, deliveries.c.state == "sending")
+        change = update(deliveries).where(held).values(lease_until=now + LEASE)
         async with self._database.write() as connection:
-            await connection.execute(update(deliveries).where(held).values(lease_until=now + LEASE))
+            return set(await connection.scalars(change.returning(deliveries.c.seq)))
 
-    async def recover(self, now: datetime, *, everything: bool = False) -> int:
-        """Free the claims of holders that died; `everything` when nobody else can be alive.
+    async def recover(
+        self,
+        now: datetime,
+        *,
+        working_on: Callable[[], Collection[int]] = tuple,
+        alone: bool = False,
+    ) -> int:
+        """Free the claims of holders that died, or all that nobody works on when no other holder can be.
 
-        Such a delivery may be in Slack already, so it is marked as unsure.
+        Such a delivery may be in Slack already, so it is marked as unsure. `working_on` tells this
+        process's own claims, asked within the transaction.
         """
-        held = deliveries.c.state == "sending"
-        if not everything:
+        held = and_(active(deliveries), deliveries.c.state == "sending")
+        if not alone:
             held = and_(held, deliveries.c.lease_until < now)
         async with self._database.read() as connection:
-            if not await connection.scalar(select(deliveries.c.seq).where(held).limit(1)):
-                return 0
+            found = set(await connection.scalars(select(deliveries.c.seq).where(held)))
+        if not found - set(working_on()):
+            return 0
         freed = {
             "state": "waiting",
             "owner": "",
@@ -176,116 +151,30 @@ class Deliveries:
             "unsure_since": func.coalesce(deliveries.c.unsure_since, deliveries.c.claimed_at),
         }
         async with self._database.write() as connection:
-            result = await connection.execute(update(deliveries).where(held).values(freed))
+            idle = found - set(working_on())
+            change = update(deliveries).where(held, deliveries.c.seq.in_(idle)).values(freed)
+            result = await connection.execute(change)
+            await self._database.announce(connection, TOPIC)
         return result.rowcount
 
-    async def forget_times(self, now: datetime) -> None:
-        """Make everything that waits due now: the clock was set back and stored times mean nothing."""
-        late = and_(deliveries.c.state == "waiting", deliveries.c.next_at > now)
+    async def mend_times(self, now: datetime, *, beyond: timedelta = timedelta(0)) -> int:
+        """Make due what waits for a time further ahead than `beyond`: the clock was set back; how many."""
+        late = and_(waiting(deliveries), deliveries.c.next_at > now + beyond)
+        async with self._database.read() as connection:
+            if await connection.scalar(select(deliveries.c.seq).where(late).limit(1)) is None:
+                return 0
         async with self._database.write() as connection:
-            await connection.execute(update(deliveries).where(late).values(next_at=now))
-            await connection.execute(update(gates).where(gates.c.full_at > now).values(full_at=None))
-            await connection.execute(update(gates).where(gates.c.open_at > now).values(open_at=now))
+            return (await connection.execute(update(deliveries).where(late).values(next_at=now))).rowcount
 
     async def next_due(self, now: datetime) -> datetime | None:
-        """When the next waiting delivery may be tried, its gate included; None when none waits."""
-        gate = select(gates.c.open_at).where(gates.c.key == deliveries.c.destination).scalar_subquery()
-        waiting = deliveries.c.state == "waiting"
-        query = select(deliveries.c.next_at, gate).where(waiting)
-        query = query.order_by(deliveries.c.next_at, deliveries.c.seq).limit(200)
+        """When the next delivery comes due or the next gate opens; None when there is nothing to wait for."""
         async with self._database.read() as connection:
-            times = [max(filter(None, row)) for row in await connection.execute(query)]
-        return min(times, default=None)
+            due = await connection.scalar(NEXT_DUE, {"now": now})
+            opening = await connection.scalar(NEXT_OPENING, {"now": now})
+        return min(filter(None, (due, opening)), default=None)
 
 
-def _candidates(database: Database, limit: int) -> Any:
-    """Waiting deliveries that are due, whose gate is open, and that nothing earlier in their lane holds."""
-    earlier = deliveries.alias("earlier")
-    lane_is_free = ~exists().where(
-        earlier.c.booking_id == deliveries.c.booking_id,
-        earlier.c.destination == deliveries.c.destination,
-        earlier.c.state.in_(("waiting", "sending")),
-        earlier.c.position < deliveries.c.position,
-    )
-    has_card = exists().where(
-        cards.c.booking_id == deliveries.c.booking_id, cards.c.destination == deliveries.c.destination
-    )
-    shut = exists().where(gates.c.key == deliveries.c.destination, gates.c.open_at > bindparam("now"))
-    query = (
-        select(deliveries.c.seq, deliveries.c.destination, deliveries.c.style, has_card.label("has_card"))
-        .where(
-            deliveries.c.state == "waiting",
-            or_(deliveries.c.state == "waiting", deliveries.c.state == "sending"),  # the partial index's form
-            deliveries.c.next_at <= bindparam("now"),
-            ~shut,
-            lane_is_free,
-            or_(bindparam("slack_open", type_=Boolean), deliveries.c.destination.startswith(WEBHOOK)),
-            or_(bindparam("edits_open", type_=Boolean), ~has_card, deliveries.c.style == "post"),
-        )
-        .order_by(deliveries.c.next_at, deliveries.c.seq)
-        .limit(limit)
-    )
-    return query if database.is_sqlite else query.with_for_update(skip_locked=True, of=deliveries)
-
-
-_JOINED: Final = (
-    deliveries.join(events, events.c.id == deliveries.c.event_id)
-    .outerjoin(booking_states, booking_states.c.booking_id == deliveries.c.booking_id)
-    .outerjoin(
-        cards,
-        and_(cards.c.booking_id == deliveries.c.booking_id, cards.c.destination == deliveries.c.destination),
-    )
-    .outerjoin(gates, gates.c.key == deliveries.c.destination)
-)
-_OWN: Final = (
-    *("seq", "id", "event_id", "booking_id", "destination", "position", "rule", "rules_hash", "message"),
-    *("mention", "style", "broadcast", "former", "attempts", "failing_since", "unsure_since", "plain"),
-)
-_CARD: Final = tuple(Card.__slots__)
-_CLAIMED: Final = (
-    select(
-        *(deliveries.c[name] for name in _OWN),
-        *(cards.c[name].label(f"card_{name}") for name in _CARD),
-        *(booking_states.c[c.name].label(f"present_{c.name}") for c in booking_states.c),
-        *(events.c[name] for name in ("received_at", "body", "version", "source")),
-        events.c.previous.label("event_previous"),
-        events.c.state.label("event_state"),
-        gates.c.failures.label("gate_failures"),
-    )
-    .select_from(_JOINED)
-    .order_by(deliveries.c.seq)
-)
-
-
-class _Present:
-    """The columns of booking_states in a joined row."""
-
-    def __init__(self, row: Any) -> None:
-        self._row = row
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._row, f"present_{name}")
-
-
-def _delivery(row: Any) -> Delivery:
-    present = _Present(row)
-    return Delivery(
-        **{name: getattr(row, name) for name in _OWN},
-        received_at=row.received_at,
-        body=row.body,
-        version=row.version,
-        source=row.source,
-        superseded=row.event_state == "superseded",
-        previous=_booking(row.event_previous),
-        present=known_state(present) if present.state is not None else None,
-        card=Card(**{name: getattr(row, f"card_{name}") for name in _CARD}) if row.card_ts else None,
-        is_probe=bool(row.gate_failures),
-    )
-
-
-def _booking(document: str | None) -> Booking | None:
-    return read_booking(json.loads(document)) if document else None
-
+_SKIPPING_LOCKED: Final = CANDIDATES.with_for_update(skip_locked=True, of=deliveries)
 
 _FIELDS: Final = (
     *("state", "next_at", "attempts", "channel", "ts", "error", "problem"),
@@ -293,11 +182,7 @@ _FIELDS: Final = (
 )
 _SETTLE: Final = (
     update(deliveries)
-    .where(
-        deliveries.c.seq == bindparam("b_seq"),
-        deliveries.c.owner == bindparam("b_owner"),
-        deliveries.c.state == "sending",
-    )
+    .where(deliveries.c.seq == bindparam("b_seq"))
     .values(
         owner="",
         lease_until=None,
@@ -307,14 +192,14 @@ _SETTLE: Final = (
 )
 
 
-def _settled_row(item: Settlement, owner: str, now: datetime) -> dict[str, object]:
+def _settled_row(item: Settlement, now: datetime) -> dict[str, object]:
     row: dict[str, object] = {f"b_{name}": getattr(item, name) for name in _FIELDS}
     done = None if item.state == "waiting" else now
-    return row | {"b_seq": item.delivery.seq, "b_owner": owner, "b_done_at": done}
+    return row | {"b_seq": item.delivery.seq, "b_done_at": done}
 
 
 def _card_row(delivery: Delivery, card: Card) -> dict[str, object]:
-    row: dict[str, object] = {name: getattr(card, name) for name in _CARD}
+    row: dict[str, object] = {name: getattr(card, name) for name in Card.__slots__}
     return row | {"booking_id": delivery.booking_id, "destination": delivery.destination}
 
 
@@ -323,4 +208,4 @@ def _attempt_row(delivery: Delivery, call: Attempt) -> dict[str, object]:
     return row | {"delivery_id": delivery.id}
 
 
-__all__ = ["LEASE", "TOPIC", "Attempt", "Card", "Deliveries", "Delivery", "Settlement"]
+__all__ = ["LEASE", "TOPIC", "Attempt", "Card", "Claimant", "Deliveries", "Delivery", "Settled", "Settlement"]

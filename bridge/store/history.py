@@ -15,12 +15,14 @@ from sqlalchemy import CompoundSelect, Select, select, update
 from bridge.core.bookings import Booking, Event
 from bridge.core.reading import NotAnEvent, Unrecognised, read_booking, read_event
 from bridge.database import Database
-from bridge.store.deliveries import Attempt
+from bridge.store.delivery import Attempt
 from bridge.store.events import StoredEvent
+from bridge.store.gates import Gates
 from bridge.store.routing import TOPIC
 from bridge.tables.delivery import attempts, cards, deliveries, events, gates
+from bridge.tables.mirror import links
 
-_LINK: Final = re.compile(r"/archives/([A-Z0-9]+)/p(\d{10})(\d{6})(?:\?.*thread_ts=([\d.]+))?")
+_LINK: Final = re.compile(r"/archives/([A-Z0-9]+)/p(\d{10})(\d{6})(?:\?(?:.*&)?thread_ts=([\d.]+))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +91,21 @@ class History:
         return [DeliveryRecord(**row, calls=tuple(made.get(row["id"], ()))) for row in rows]
 
     async def find(self, what: str, *, limit: int = 20) -> list[EventRecord]:
-        """The events behind an event's id (or its beginning), a booking's id, or a link to a Slack message."""
+        """The events behind an event's id (or its beginning), a booking's id, or a link to a Slack message.
+
+        A booking is found by the id that webhooks use, and by the read API's uid once that was learnt.
+        """
         query = select(*_EVENT, events.c.rules_hash, events.c.trace)
         query = query.order_by(events.c.seq.desc()).limit(limit)
         link = _LINK.search(what)
         if link:
-            query = query.where(events.c.id.in_(_behind(link[1], f"{link[2]}.{link[3]}")))
+            messages = [f"{link[2]}.{link[3]}", *filter(None, [link[4]])]  # a reply, and its thread's card
+            query = query.where(events.c.id.in_(_behind(link[1], messages)))
         elif what:
             of_event = events.c.id.startswith(what.lower(), autoescape=True)
-            query = query.where(of_event | (events.c.booking_id == what))
+            called = select(links.c.webhook_id).where(links.c.uid == what)
+            of_booking = (events.c.booking_id == what) | events.c.booking_id.in_(called)
+            query = query.where(of_event | of_booking)
         async with self._database.read() as connection:
             rows = [dict(row._mapping) for row in await connection.execute(query)]
         found = []
@@ -121,11 +129,15 @@ class History:
         return None
 
     async def retry(self, ids: Sequence[str], now: datetime) -> int:
-        """Have dead deliveries tried again, all of them when no ids are given; how many."""
+        """Have dead deliveries tried again, all of them when no ids are given; how many.
+
+        What may have reached Slack before they died is still looked up there first.
+        """
         dead = deliveries.c.state == "dead"
         chosen = dead & deliveries.c.id.in_(ids) if ids else dead
         fresh = {"state": "waiting", "next_at": now, "attempts": 0, "failing_since": None, "done_at": None}
         async with self._database.write() as connection:
+            await Gates(self._database).lock(connection)
             places = select(deliveries.c.destination).where(chosen)
             await connection.execute(
                 update(gates)
@@ -138,12 +150,14 @@ class History:
         return result.rowcount
 
 
-def _behind(channel: str, ts: str) -> CompoundSelect[Any]:
-    """The events whose delivery posted this message, or whose booking's card it is."""
-    posted = select(deliveries.c.event_id).where(deliveries.c.channel == channel, deliveries.c.ts == ts)
+def _behind(channel: str, messages: Sequence[str]) -> CompoundSelect[Any]:
+    """The events whose delivery posted one of these messages, or whose booking's card it is."""
+    posted = select(deliveries.c.event_id).where(
+        deliveries.c.channel == channel, deliveries.c.ts.in_(messages)
+    )
     carded = (
         select(events.c.id)
         .join(cards, cards.c.booking_id == events.c.booking_id)
-        .where(cards.c.channel == channel, cards.c.ts == ts)
+        .where(cards.c.channel == channel, cards.c.ts.in_(messages))
     )
     return posted.union(carded)

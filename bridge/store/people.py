@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
@@ -9,6 +10,14 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from bridge.database import Database
 from bridge.tables.delivery import slack_channels, slack_users
+
+
+@dataclass(frozen=True, slots=True)
+class SlackPlace:
+    """A conversation's id, "" when none is known; `by_name` says that Slack takes its name too."""
+
+    channel: str = ""
+    by_name: bool = False
 
 
 class SlackNames:
@@ -31,16 +40,15 @@ class SlackNames:
         async with self._database.write() as connection:
             await connection.execute(statement.on_conflict_do_update(index_elements=["email"], set_=row))
 
-    async def channel(self, destination: str) -> tuple[str, datetime] | None:
-        """The conversation's id last found for a destination, and when."""
-        columns = (slack_channels.c.channel, slack_channels.c.checked_at)
-        query = select(*columns).where(slack_channels.c.destination == destination)
+    async def channel(self, destination: str) -> tuple[SlackPlace, datetime] | None:
+        """The conversation last found for a destination, and when."""
+        query = select(slack_channels).where(slack_channels.c.destination == destination)
         async with self._database.read() as connection:
             row = (await connection.execute(query)).first()
-        return (row.channel, row.checked_at) if row else None
+        return (SlackPlace(row.channel, row.by_name), row.checked_at) if row else None
 
-    async def remember_channel(self, destination: str, channel: str, now: datetime) -> None:
-        row = {"channel": channel, "checked_at": now}
+    async def remember_channel(self, destination: str, place: SlackPlace, now: datetime) -> None:
+        row = {"channel": place.channel, "by_name": place.by_name, "checked_at": now}
         statement = self._insert(slack_channels).values(destination=destination, **row)
         async with self._database.write() as connection:
             await connection.execute(

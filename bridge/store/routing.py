@@ -18,11 +18,11 @@ from bridge.core.order import delivery_id
 from bridge.core.reading import read_booking, write_booking
 from bridge.core.routing import Match
 from bridge.database import Database
+from bridge.store.doorkeeper import REFRESH
 from bridge.store.events import StoredEvent
 from bridge.tables.delivery import booking_states, cards, deliveries, events
 
 TOPIC: Final = "deliveries"
-REFRESH: Final = "refresh"
 _ROUTER_LOCK: Final = 0x726F757465
 _COLUMNS: Final = tuple(events.c[name] for name in StoredEvent.__slots__)
 
@@ -34,6 +34,14 @@ class KnownState:
     position: str
     event: Event
     previous: Booking | None
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """An event to be routed; `previous` is the state before it as an earlier routing saw it."""
+
+    event: StoredEvent
+    previous: Booking | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +91,16 @@ class RoutingTurn:
         self._connection = connection
         self._insert = sqlite.insert if database.is_sqlite else postgresql.insert
 
-    async def received(self, limit: int) -> list[StoredEvent]:
-        """The oldest events that are not routed yet."""
-        query = select(*_COLUMNS).where(events.c.state == "received").order_by(events.c.seq).limit(limit)
-        return [StoredEvent(**row._mapping) for row in await self._connection.execute(query)]
+    async def received(self, limit: int) -> list[Received]:
+        """The oldest events that are not routed yet, or are to be routed again."""
+        query = select(*_COLUMNS, events.c.previous).where(events.c.state == "received")
+        rows = await self._connection.execute(query.order_by(events.c.seq).limit(limit))
+        found: list[Received] = []
+        for row in rows:
+            columns = dict(row._mapping)
+            previous = known_booking(columns.pop("previous"))
+            found.append(Received(StoredEvent(**columns), previous))
+        return found
 
     async def known(self, booking_ids: Collection[str]) -> dict[str, KnownState]:
         """The present states of these bookings, as far as they are known."""
@@ -131,18 +145,44 @@ class RoutingTurn:
             await self._connection.execute(upsert, list(states.values()))
         rows = [row for item in routed for row in _delivery_rows(item, rules_hash, now)]
         if rows:
-            conflict = ["event_id", "destination"]
-            insert = self._insert(deliveries).on_conflict_do_nothing(index_elements=conflict)
-            await self._connection.execute(insert, rows)
+            await self._connection.execute(self._deliver(), rows)
             await self._database.announce(self._connection, TOPIC)
         return len(rows)
+
+    def _deliver(self) -> Any:
+        """New rows; one that was there stays, unless it only refreshed a card and now tells something."""
+        insert = self._insert(deliveries)
+        new = insert.excluded
+        told = (
+            "rule",
+            "message",
+            "mention",
+            "style",
+            "broadcast",
+            "former",
+            "rules_hash",
+            "state",
+            "next_at",
+        )
+        return insert.on_conflict_do_update(
+            index_elements=["event_id", "destination"],
+            set_={name: new[name] for name in told} | {"attempts": 0, "done_at": None},
+            where=(deliveries.c.style == REFRESH)
+            & (new.style != REFRESH)
+            & (deliveries.c.state != "sending"),
+        )
 
 
 def known_state(row: Any) -> KnownState:
     """A row of booking_states as a value."""
     booking = read_booking(json.loads(row.state))
     event = Event(row.event_id, row.name, row.at, booking, row.source)
-    return KnownState(row.position, event, read_booking(json.loads(row.previous)) if row.previous else None)
+    return KnownState(row.position, event, known_booking(row.previous))
+
+
+def known_booking(document: str | None) -> Booking | None:
+    """A booking as it was kept, None when none was."""
+    return read_booking(json.loads(document)) if document else None
 
 
 _EVENT: Final = (

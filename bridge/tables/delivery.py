@@ -43,7 +43,12 @@ events = Table(
     sqlite_autoincrement=True,
 )
 Index("ix_events_booking_id", events.c.booking_id, events.c.seq)
-Index("ix_events_received_at", events.c.received_at)
+Index(
+    "ix_events_to_erase",
+    events.c.received_at,
+    sqlite_where=text("body IS NOT NULL"),
+    postgresql_where=text("body IS NOT NULL"),
+)
 Index(
     "ix_events_to_route",
     events.c.seq,
@@ -62,6 +67,12 @@ booking_states = Table(
     Column("source", String(20), nullable=False),
     Column("state", Text),  # the booking, JSON; erased after the retention
     Column("previous", Text),  # the booking before that event, JSON; erased likewise
+)
+Index(
+    "ix_booking_states_to_erase",
+    booking_states.c.at,
+    sqlite_where=text("state IS NOT NULL"),
+    postgresql_where=text("state IS NOT NULL"),
 )
 
 deliveries = Table(
@@ -140,7 +151,6 @@ cards = Table(
     Column("rule", String(300), nullable=False),
     Column("message", String(300)),
     Column("mention", String(400), nullable=False),
-    Column("plain", Boolean, nullable=False, default=False),
     Column("closed", Boolean, nullable=False, default=False),  # its host lost the booking
 )
 
@@ -153,6 +163,7 @@ gates = Table(
     Column("failures", Integer, nullable=False, default=0),
     Column("reason", Text, nullable=False, default=""),
     Column("since", Moment),
+    Column("trial", Boolean, nullable=False, default=False),  # the token answers again: one may try
 )
 
 slack_users = Table(
@@ -169,6 +180,7 @@ slack_channels = Table(
     Column("destination", String(400), primary_key=True),
     Column("channel", String(40), nullable=False),
     Column("checked_at", Moment, nullable=False),
+    Column("by_name", Boolean, nullable=False, default=False),  # Slack takes the name too
 )
 
 facts = Table(

@@ -44,6 +44,14 @@ def upgrade() -> None:
         sa.Column("previous", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("booking_id", name=op.f("pk_booking_states")),
     )
+    op.create_index(
+        "ix_booking_states_to_erase",
+        "booking_states",
+        ["at"],
+        unique=False,
+        sqlite_where=sa.text("state IS NOT NULL"),
+        postgresql_where=sa.text("state IS NOT NULL"),
+    )
     op.create_table(
         "booking_types",
         sa.Column("id", sa.String(length=200), nullable=False),
@@ -90,7 +98,6 @@ def upgrade() -> None:
         sa.Column("rule", sa.String(length=300), nullable=False),
         sa.Column("message", sa.String(length=300), nullable=True),
         sa.Column("mention", sa.String(length=400), nullable=False),
-        sa.Column("plain", sa.Boolean(), nullable=False),
         sa.Column("closed", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("booking_id", "destination", name=op.f("pk_cards")),
     )
@@ -116,7 +123,14 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_events_booking_id", "events", ["booking_id", "seq"], unique=False)
-    op.create_index("ix_events_received_at", "events", ["received_at"], unique=False)
+    op.create_index(
+        "ix_events_to_erase",
+        "events",
+        ["received_at"],
+        unique=False,
+        sqlite_where=sa.text("body IS NOT NULL"),
+        postgresql_where=sa.text("body IS NOT NULL"),
+    )
     op.create_index(
         "ix_events_to_route",
         "events",
@@ -175,6 +189,7 @@ def upgrade() -> None:
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("since", Moment(timezone=True), nullable=True),
+        sa.Column("trial", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_gates")),
     )
     op.create_table(
@@ -211,6 +226,7 @@ def upgrade() -> None:
         sa.Column("destination", sa.String(length=400), nullable=False),
         sa.Column("channel", sa.String(length=40), nullable=False),
         sa.Column("checked_at", Moment(timezone=True), nullable=False),
+        sa.Column("by_name", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("destination", name=op.f("pk_slack_channels")),
     )
     op.create_table(
@@ -313,7 +329,12 @@ def downgrade() -> None:
         sqlite_where=sa.text("state = 'received'"),
         postgresql_where=sa.text("state = 'received'"),
     )
-    op.drop_index("ix_events_received_at", table_name="events")
+    op.drop_index(
+        "ix_events_to_erase",
+        table_name="events",
+        sqlite_where=sa.text("body IS NOT NULL"),
+        postgresql_where=sa.text("body IS NOT NULL"),
+    )
     op.drop_index("ix_events_booking_id", table_name="events")
     op.drop_table("events")
     op.drop_table("cards")
@@ -322,6 +343,12 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_bookings_revision"), table_name="bookings")
     op.drop_table("bookings")
     op.drop_table("booking_types")
+    op.drop_index(
+        "ix_booking_states_to_erase",
+        table_name="booking_states",
+        sqlite_where=sa.text("state IS NOT NULL"),
+        postgresql_where=sa.text("state IS NOT NULL"),
+    )
     op.drop_table("booking_states")
     op.drop_index(op.f("ix_booking_hosts_uid"), table_name="booking_hosts")
     op.drop_table("booking_hosts")

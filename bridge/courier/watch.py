@@ -1,0 +1,122 @@
+"""Every two seconds: hold claims, take over dead holders' claims, ask after the token, watch the clock."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final, Protocol
+
+import structlog
+
+from bridge.courier.clock import SharedClock
+from bridge.database import Database, Unavailable
+from bridge.slack import CallError, Identity, Slack
+from bridge.store.deliveries import Deliveries
+from bridge.store.routing import TOPIC
+
+log = structlog.get_logger()
+
+_HEARTBEAT: Final = 2.0
+_QUESTION: Final = timedelta(seconds=30)
+"""How long the other replicas leave it to one to ask after the token."""
+
+_CLOCK_JUMP: Final = timedelta(seconds=2)
+_LONGEST_WAIT: Final = timedelta(hours=2)
+"""Longer than any delivery is made to wait: a time further ahead was written by another clock."""
+
+_POSTING: Final = "chat:write"
+
+
+class Holder(Protocol):
+    """Whose claims are watched."""
+
+    def claims(self) -> Sequence[int]: ...
+
+    async def renew(self) -> None: ...
+
+
+class Watch:
+    """The courier's heartbeat."""
+
+    def __init__(
+        self, database: Database, deliveries: Deliveries, slack: Slack, clock: SharedClock, holder: Holder
+    ) -> None:
+        self._database = database
+        self._deliveries = deliveries
+        self._slack = slack
+        self._clock = clock
+        self._holder = holder
+        self._drift = self._now_drift()
+
+    async def begin(self) -> None:
+        """Free what the process before this one held; a lost database is left to `run`."""
+        try:
+            await self._clock.set()
+            self._drift = self._now_drift()
+            await self._deliveries.mend_times(self._clock(), beyond=_LONGEST_WAIT)
+            await self._take_over()
+        except Unavailable as trouble:
+            log.warning("courier.database_unavailable", problem=str(trouble))
+
+    async def run(self) -> None:
+        """Beat for ever; a lost database is waited out."""
+        while True:
+            await asyncio.sleep(_HEARTBEAT)
+            try:
+                await self._clock.set()
+                await self._watch_clock()
+                if not self._database.is_alone:
+                    await self._holder.renew()
+                await self._take_over()
+                await self._ask_after_token()
+            except Unavailable as trouble:
+                log.warning("courier.database_unavailable", problem=str(trouble))
+
+    async def _take_over(self) -> None:
+        freed = await self._deliveries.recover(
+            self._clock(), working_on=self._holder.claims, alone=self._database.is_alone
+        )
+        if freed:
+            log.info("courier.took_over", deliveries=freed)
+            self._database.ring(TOPIC)
+
+    async def _ask_after_token(self) -> None:
+        """Ask Slack whether a refused token works again; then one delivery tries, for all others."""
+        gate = await self._deliveries.gates.token()
+        if not gate.waits_for_slack or not await self._deliveries.gates.take_question(
+            self._clock(), _QUESTION
+        ):
+            return
+        try:
+            identity = await self._slack.identity()
+        except CallError as problem:
+            log.info("slack.token_refused", error=problem.outcome.error)
+            return
+        if not _can_post(identity):
+            log.info("slack.token_refused", error="missing_scope", needed=_POSTING)
+            return
+        await self._deliveries.gates.try_token(self._clock())
+        log.info("slack.token_answers")
+        self._database.ring(TOPIC)
+
+    async def _watch_clock(self) -> None:
+        """After the clock was set back, times that were stored before would mean too long a wait."""
+        drift = self._now_drift()
+        back = self._drift - drift
+        if back > _CLOCK_JUMP:
+            log.warning("clock.set_back", seconds=round(back.total_seconds()))
+            now = self._clock()
+            await self._deliveries.gates.shift(back, now)
+            await self._deliveries.mend_times(now)
+            self._database.ring(TOPIC)
+        self._drift = drift
+
+    def _now_drift(self) -> timedelta:
+        return timedelta(seconds=self._clock().timestamp() - time.monotonic())
+
+
+def _can_post(identity: Identity) -> bool:
+    """Whether the scopes, when Slack tells them, allow posting."""
+    return not identity.scopes or any(scope.startswith(_POSTING) for scope in identity.scopes)
