@@ -59,21 +59,24 @@ class _Text(vText):
         return text(self).encode()
 
 
-def uid(name: str) -> str:
-    """A UID for a booking or a calendar: stable for life, telling nobody anything (RFC 7986 §5.3)."""
-    return str(uuid5(_NAMESPACE, name))
+def uid(booking: str) -> str:
+    """A UID for a booking: stable for life, telling nobody anything (RFC 7986 §5.3)."""
+    return str(uuid5(_NAMESPACE, booking))
 
 
-def head(who: str, name: str, colour: str = "") -> bytes:
-    """The start of a feed: whom it shows (for its UID), its name, a booking type's colour."""
+def head(name: str, colour: str = "") -> bytes:
+    """The start of a feed: its name, and a booking type's colour.
+
+    It has no UID (RFC 7986 §5.3), which vdirsyncer takes for that of every event, and keeps one of them.
+    """
     called = _Text(_cut(_one_line(name), 200))
     calendar = Calendar.new(
         prodid="-//booking-bridge//Feeds//EN",
-        uid=uid(f"calendar {who}"),
         name=called,
         color=css_name(colour) or None,
         refresh_interval=REFRESH,
     )
+    del calendar["UID"]
     calendar["REFRESH-INTERVAL"].params["VALUE"] = "DURATION"  # icalendar 7.3 leaves it out
     for name_property in ("NAME", "X-WR-CALNAME"):
         calendar[name_property] = called
@@ -99,7 +102,7 @@ def vevent(entry: Entry, view: View) -> bytes:
         return b""
     mark = entry.mark(view.options.detail)
     shown |= {
-        "UID": uid(f"booking {entry.uid}"),
+        "UID": uid(entry.uid),
         "SEQUENCE": str(mark.sequence),
         "DTSTAMP": moment(mark.at),
         "LAST-MODIFIED": moment(mark.at),

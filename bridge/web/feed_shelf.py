@@ -216,7 +216,7 @@ class Shelf:
 
     def _head(self, who: Who) -> bytes:
         kind = self.types.get(who.id) if who.kind == "type" else None
-        return head(who.key, self.name(who), kind.color if kind else "")
+        return head(self.name(who), kind.color if kind else "")
 
     def _make_room(self) -> None:
         total = sum(shown.size for shown in self._kept.values())

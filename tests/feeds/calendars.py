@@ -40,7 +40,7 @@ def entry(booking: Booking = BOOKING, sequence: int = 0) -> Entry:
 def feed(*entries: Entry, view: View | None = None, name: str = "Bookings: Ana") -> bytes:
     """The feed of these entries."""
     edits = [found for one in entries if (found := edit(one, view or View(), 36_500, NOW))]
-    return build(head("host:665fa", name), edits).data
+    return build(head(name), edits).data
 
 
 def check_bytes(data: bytes) -> None:

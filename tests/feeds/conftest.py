@@ -8,6 +8,7 @@ import pytest
 from aiohttp import ClientResponse, ClientSession, DummyCookieJar
 from aiohttp.test_utils import TestServer
 
+from bridge.core.calendar import View
 from bridge.core.feeds import ALL, Who
 from bridge.core.tokens import Options, Seals
 from bridge.web.feeds import Feeds
@@ -30,6 +31,10 @@ class Site:
     def path(self, who: Who = ALL, options: Options | None = None, generation: int = 0) -> str:
         """The path of an address's page."""
         return f"/feeds/{self.seals.token(who.key, generation, options or Options())}"
+
+    def view(self, who: Who = ALL, options: Options | None = None) -> View:
+        """How an address shows bookings."""
+        return self.feeds._shelf.view(who, options or Options())
 
     async def get(
         self, path: str, headers: Mapping[str, str] | None = None, method: str = "GET"

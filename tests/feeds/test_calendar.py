@@ -164,8 +164,8 @@ def test_shapes_no_guide_tells(guests: object, location: object) -> None:
 
 def test_uids_tell_nothing() -> None:
     """Random-looking, the same for ever, different for every booking (RFC 7986 §5.3)."""
-    assert uid("booking bk_1") == "1fb5772a-3a0a-5457-b159-ce25c7003e81"
-    assert len({uid(f"booking {n}") for n in range(1000)}) == 1000
+    assert uid("bk_1") == "24695e55-81fb-5daa-97b2-1a7aaceffc2c"
+    assert len({uid(str(n)) for n in range(1000)}) == 1000
 
 
 def test_which_levels_see_a_change() -> None:
@@ -232,11 +232,11 @@ def test_every_feed_reads_back(made: list[Booking], view: str) -> None:
     data = feed(*map(entry, made), view=seen, name=made[0].type_title if made else "")
     events = {str(event["UID"]): event for event in check(data)}
     IcsCalendarStream.calendar_from_ics(data.decode())
-    assert set(events) == {uid(f"booking {one.uid}") for one in made if one.start}
+    assert set(events) == {uid(one.uid) for one in made if one.start}
     for booking in made:
         if booking.start is None:
             continue
-        event = events[uid(f"booking {booking.uid}")]
+        event = events[uid(booking.uid)]
         end = finish(booking)
         assert event.decoded("DTSTART") == booking.start.replace(microsecond=0)
         assert (event.decoded("DTEND") if end else None) == (end.replace(microsecond=0) if end else None)
