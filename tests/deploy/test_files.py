@@ -1,0 +1,139 @@
+"""What stands under deploy/ is true: metrics and settings exist, and nothing is left out."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from bridge.metrics import Metrics
+from bridge.settings import NAMES
+
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
+METRIC = re.compile(r"\b(booking_bridge_\w+)(?:\{([^}]*)\})?")
+LABEL = re.compile(r'(\w+)\s*(?:=~|!~|!=|=)\s*"')
+GROUPED = re.compile(r"\bby \(([^)]*)\)")
+SETTING = re.compile(r"\b(?:BRIDGE|COPERA|SLACK)_[A-Z0-9_]+\b")
+
+
+def samples() -> dict[str, set[str]]:
+    """Every name that /metrics can show, with its labels."""
+    found: dict[str, set[str]] = {}
+    for metric in Metrics().registry.collect():
+        kind = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}.get(metric.type, [""])
+        for suffix in kind:
+            found[metric.name + suffix] = {"le"} if suffix == "_bucket" else set()
+    for collector in vars(Metrics()).values():
+        for name in found:
+            if getattr(collector, "_name", None) and name.startswith(collector._name):
+                found[name] |= set(collector._labelnames)
+    return found
+
+
+def expressions() -> Iterator[str]:
+    """Every PromQL expression of the dashboard and of the alert rules."""
+    for panel in json.loads((DEPLOY / "dashboard.json").read_text())["panels"]:
+        yield from (target["expr"] for target in panel["targets"])
+    for group in yaml.safe_load((DEPLOY / "alerts.yaml").read_text())["groups"]:
+        yield from (rule["expr"] for rule in group["rules"])
+
+
+def documents(name: str) -> list[Any]:
+    return [document for document in yaml.safe_load_all((DEPLOY / name).read_text()) if document]
+
+
+@pytest.mark.parametrize("expression", sorted(set(expressions())))
+def test_expressions_ask_for_what_is_measured(expression: str) -> None:
+    """Metrics and labels exist; counters are read as rates."""
+    known = samples()
+    asked = METRIC.findall(expression)
+    assert asked or expression == 'up{job="booking-bridge"} == 0'
+    for name, selector in asked:
+        assert name in known
+        assert set(LABEL.findall(selector)) <= known[name]
+        if name.endswith(("_total", "_bucket")):
+            assert re.search(rf"(?:rate|increase)\({name}", expression)
+    grouped = {label.strip() for labels in GROUPED.findall(expression) for label in labels.split(",")}
+    assert grouped <= set().union(*(known[name] for name, _ in asked))
+
+
+def test_every_metric_is_looked_at() -> None:
+    """No metric is gathered that neither the dashboard nor an alert shows."""
+    shown = {name for expression in expressions() for name, _ in METRIC.findall(expression)}
+    families = {metric.name for metric in Metrics().registry.collect()}
+    assert {name for name in families if not any(one.startswith(name) for one in shown)} == set()
+
+
+def test_every_alert_says_what_to_do() -> None:
+    for group in documents("alerts.yaml")[0]["groups"]:
+        for rule in group["rules"]:
+            assert rule["labels"]["severity"] in {"critical", "warning"}
+            assert rule["annotations"]["summary"]
+            assert rule["annotations"]["description"]
+
+
+@pytest.mark.parametrize("name", ["compose.yaml", "kubernetes.yaml", "booking-bridge.service", "README.md"])
+def test_settings_exist(name: str) -> None:
+    """A name that is no setting would be ignored in silence."""
+    named = {found.removesuffix("_FILE") for found in SETTING.findall((DEPLOY / name).read_text())}
+    assert named
+    assert named <= set(NAMES)
+
+
+def test_compose_mounts_every_secret_it_names() -> None:
+    compose = documents("compose.yaml")[0]
+    bridge = compose["services"]["bridge"]
+    files = {value for name, value in bridge["environment"].items() if name.endswith("_FILE")}
+    assert files == {f"/run/secrets/{name}" for name in bridge["secrets"]}
+    for service in compose["services"].values():
+        assert set(service.get("secrets", [])) <= set(compose["secrets"])
+        assert set(service["networks"]) <= set(compose["networks"])
+    subnet = compose["networks"]["front"]["ipam"]["config"][0]["subnet"]
+    assert bridge["environment"]["BRIDGE_TRUSTED_PROXIES"] == subnet
+
+
+def test_kubernetes_mounts_rules_as_a_folder() -> None:
+    """With a subPath a changed ConfigMap never arrives; and no probe may depend on Slack."""
+    deployment = next(one for one in documents("kubernetes.yaml") if one["kind"] == "Deployment")
+    pod = deployment["spec"]["template"]["spec"]
+    container = pod["containers"][0]
+    mounts: Mapping[str, Any] = {mount["name"]: mount for mount in container["volumeMounts"]}
+    assert set(mounts) == {volume["name"] for volume in pod["volumes"]}
+    assert not any("subPath" in mount for mount in mounts.values())
+    settings = {each["name"]: each["value"] for each in container["env"]}
+    assert settings["BRIDGE_RULES"].startswith(mounts["rules"]["mountPath"] + "/")
+    secrets = [value for name, value in settings.items() if name.endswith("_FILE")]
+    assert all(value.startswith(mounts["secrets"]["mountPath"] + "/") for value in secrets)
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        assert container[probe]["httpGet"]["path"] == "/healthz"
+
+
+def test_no_secret_stands_in_the_clear() -> None:
+    """Secrets are named as files everywhere."""
+    secret = re.compile(
+        r"(BRIDGE_SECRET|BRIDGE_ADMIN_TOKEN|BRIDGE_DATABASE_URL|\w+_TOKEN|\w+_SECRETS)(?:: |=|, value: )(\S+)"
+    )
+    for name in ("compose.yaml", "kubernetes.yaml", "booking-bridge.service"):
+        found = secret.findall((DEPLOY / name).read_text())
+        assert [value for _, value in found if not value.startswith("sqlite:")] == []
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
+def test_the_unit_is_understood_and_confined(tmp_path: Path) -> None:
+    """systemd knows every line, and finds little that the service could still do."""
+    unit = tmp_path / "booking-bridge.service"
+    text = (DEPLOY / unit.name).read_text()
+    unit.write_text(text.replace("/opt/booking-bridge/bin/booking-bridge", "/bin/true"))
+    checked = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, timeout=60)
+    assert unit.name not in checked.stderr
+    command = ["systemd-analyze", "security", "--offline=true", "--threshold=20", str(unit)]
+    rated = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert rated.returncode == 0, rated.stdout[-300:]
