@@ -78,7 +78,7 @@ class Renderer:
             google=f"https://calendar.google.com/calendar/r?cid={_quote(subscribe)}",
             outlook=f"https://outlook.live.com/calendar/0/{outlook}",
             outlook_work=f"https://outlook.office.com/calendar/0/{outlook}",
-            code=_code(subscribe),
+            code=_code(page.address.removesuffix(".ics")),
             shows=_SHOWS[page.options.detail],
             alarm=words.duration(page.options.alarm),
             upcoming=[_upcoming(entry, page.view) for entry in page.entries],
