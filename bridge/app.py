@@ -139,10 +139,11 @@ class Service:
         figures = Figures(database)
         self.queue = figures.queue
         self._readiness = Readiness(database, figures, self.rulebook, self.deliveries, self.metrics, clock)
+        shared = SharedClock(database, clock)
         self.router = Router(
-            database, self.knowledge, clock=clock, heard=self._hear, observe=self._count_routes, reach=reach
+            database, self.knowledge, clock=shared, heard=self._hear, observe=self._count_routes, reach=reach
         )
-        self._build_sending(database, SharedClock(database, clock))
+        self._build_sending(database, shared)
         keep = timedelta(days=settings.bridge_retention_days)
         self._retention = Retention(database, keep, clock)
 

@@ -11,6 +11,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 CHANNEL_BURST: Final = 5
+JITTER: Final = timedelta(seconds=0.5)
+"""By how much one message may take longer to Slack than the next, without both counting as too fast."""
+
 EDITS_A_MINUTE: Final = 50
 """chat.update is in Slack's tier 3."""
 
@@ -30,8 +33,11 @@ class Pace:
         return base + self.interval
 
     def opens_at(self, full_at: datetime) -> datetime:
-        """When the next one may pass."""
-        return full_at - self.interval * (self.burst - 1)
+        """When the next one may pass, once the allowance is used up.
+
+        A little later than need be, once: what follows keeps that distance from the limit.
+        """
+        return full_at - self.interval * (self.burst - 1) + JITTER
 
 
 def channel_pace(a_second: float) -> Pace | None:

@@ -1,0 +1,102 @@
+"""kill -9 at every step between acceptance and completion; the next process finishes the work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.faults.processes import Kill, Process
+from tests.faults.world import World, gathered, world
+
+STEPS = (
+    "storing",
+    "stored",
+    "routing",
+    "routed",
+    "claimed",
+    "accepted by slack",
+    "sent",
+    "settled",
+)
+
+
+@pytest.mark.parametrize("kind", ["Intro Call", "Storm"])
+async def test_a_kill_at_every_step(tmp_path: Path, kind: str) -> None:
+    """A process dies at each step in turn; every acknowledged event is told once, in order."""
+    async with world(tmp_path) as place:
+        for number, step in enumerate(STEPS):
+            bridge = await place.bridge(Kill(step))
+            await place.send(bridge, "created", f"b{number}", 10 * number, bookingTypeTitle=kind)
+            await bridge.died()
+        last = await place.bridge()
+        for number in range(len(STEPS)):
+            await place.send(last, "created", f"b{number}", 10 * number, bookingTypeTitle=kind)
+        await place.settled()
+        await place.check()
+
+
+@pytest.mark.parametrize("step", ["claimed", "card edited", "accepted by slack", "sent", "settled"])
+async def test_a_kill_while_a_card_is_changed(tmp_path: Path, step: str) -> None:
+    """The edit is repeated, its reply is not."""
+    async with world(tmp_path) as place:
+        first = await place.bridge()
+        await place.send(first, "created", "b", 0)
+        await place.settled()
+        await first.stop()
+        second = await place.bridge(Kill(step))
+        await place.send(second, "cancelled", "b", 1, status="CANCELLED")
+        await second.died()
+        await place.bridge()
+        await place.settled()
+        await place.check()
+        card, reply = await place.look("messages")
+        assert "Cancelled" in card["content"]["text"]
+        assert reply["thread_ts"] == card["ts"]
+
+
+async def test_a_kill_while_a_message_is_looked_up(tmp_path: Path) -> None:
+    """Killed between Slack's acceptance and our note, and again while that is looked up: still once."""
+    async with world(tmp_path) as place:
+        first = await place.bridge(Kill("accepted by slack"))
+        await place.send(first, "created", "b", 0)
+        await first.died()
+        second = await place.bridge(Kill("looked up"))
+        await second.died()
+        await place.bridge()
+        await place.settled()
+        await place.check()
+
+
+async def test_without_the_scope_it_is_sent_again(tmp_path: Path) -> None:
+    """Where Slack does not let us look, an event is told at least once."""
+    async with world(tmp_path) as place:
+        await place.order("scopes", scopes=["chat:write"])
+        first = await place.bridge(Kill("accepted by slack"))
+        await place.send(first, "created", "b", 0)
+        await first.died()
+        await place.bridge()
+        await place.settled()
+        await place.check(at_least_once=True)
+        assert len(await place.look("messages")) == 2
+
+
+async def test_three_kills_in_a_storm(database_url: str, tmp_path: Path) -> None:
+    """300 events, three processes that die in the middle of it: each acknowledged one is told once."""
+    kills = (Kill("accepted by slack", 20), Kill("settled", 5), Kill("routing", 2), None)
+    async with world(tmp_path, database_url=database_url) as place:
+        for wave, kill in enumerate(kills):
+            bridge = await place.bridge(kill)
+            await gathered([_booking(place, bridge, f"b{number}", 100 * wave) for number in range(30)])
+            if kill:
+                await bridge.died()
+        await place.settled(60)
+        await place.check()
+        assert sum(sent.acknowledged for sent in place.sent) >= 300
+
+
+async def _booking(place: World, bridge: Process, booking: str, begin: int) -> None:
+    """Ten events of one booking, one after the other, while the bridge lives."""
+    for number in range(10):
+        if bridge.is_alive:
+            await place.send(bridge, "rescheduled", booking, begin + number, bookingTypeTitle="Storm")
