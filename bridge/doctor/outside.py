@@ -38,12 +38,17 @@ async def examine_clock(
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError, TypeError):
             continue
         where = URL(address).host
-        said = f"{abs(skew).total_seconds():.0f} s {'ahead of' if skew > timedelta() else 'behind'} {where}"
+        said = f"{_span(abs(skew))} {'ahead of' if skew > timedelta() else 'behind'} {where}"
         remedy = "have the machine's clock set by NTP, e.g. `timedatectl set-ntp true`"
         if abs(skew) >= _WRONG:
             return problem("clock", said, remedy)
         return notice("clock", said, remedy) if abs(skew) >= _TOLERATED else ok("clock", f"right, by {where}")
     return notice("clock", "nobody answered with a date to compare it with", "look at the network")
+
+
+def _span(span: timedelta) -> str:
+    seconds = span.total_seconds()
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 async def examine_address(session: aiohttp.ClientSession, settings: Settings) -> Finding:
