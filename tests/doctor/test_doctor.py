@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Callable
 from datetime import timedelta
@@ -14,6 +15,7 @@ import bridge
 from bridge.doctor.findings import Finding
 from bridge.sandbox.faults import Drop, Refuse
 from bridge.sandbox.slack_workspace import SCOPES
+from tests import postgres
 from tests.doctor.conftest import World
 
 REMEDY_HTTPS = "Copera sends to public HTTPS addresses only: set BRIDGE_PUBLIC_URL to one (deploy/ has Caddy)"
@@ -191,3 +193,30 @@ async def test_no_secret_is_shown(world: World) -> None:
     said = " ".join(line(finding, world) for finding in await world.findings())
     for secret in ("hunter2", world.slack.token, world.copera.token, "0" * 32):
         assert secret not in said
+
+
+async def test_postgresql_is_asked_like_sqlite(world: World, postgres_server: postgres.Server) -> None:
+    """Migrated and writable; one that only reads is named."""
+    url = await asyncio.to_thread(postgres_server.new_database)
+    setting("BRIDGE_DATABASE_URL", url)(world)
+    found = [line(finding, world) for finding in await world.findings()]
+    assert f"✓ database: postgresql, writable, migrated to {HEAD}" in found
+    name = url.rpartition("/")[2]
+    statement = f"ALTER DATABASE {name} SET default_transaction_read_only = on"
+    await asyncio.to_thread(postgres_server.execute, statement)
+    found = [line(finding, world) for finding in await world.findings()]
+    assert [one for one in found if one.startswith("✗")] == [
+        "✗ database: postgresql: cannot execute UPDATE in a read-only transaction → see that the database"
+        " runs, that BRIDGE_DATABASE_URL names it and that it can be written"
+    ]
+
+
+async def test_webhooks_alone_need_no_token(world: World) -> None:
+    """Rules that post to incoming webhooks only are in order without SLACK_BOT_TOKEN."""
+    world.rules = "version: 1\notherwise:\n  post: {to: webhook:OPS}\n"
+    setting("SLACK_BOT_TOKEN", "")(world)
+    setting("SLACK_WEBHOOK_OPS", world.slack.webhook_url("ops", "bookings"))(world)
+    found = [line(finding, world) for finding in await world.findings()]
+    said = "✓ Slack: SLACK_BOT_TOKEN is not set, and the rules post to incoming webhooks only"
+    assert said in found
+    assert [one for one in found if not one.startswith("✓")] == [LOCAL]
