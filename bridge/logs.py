@@ -37,7 +37,7 @@ def configure(level: str, form: str, stream: TextIO = sys.stderr) -> None:
         processors=[*stamped, *last],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
         logger_factory=structlog.WriteLoggerFactory(file=stream),
-        cache_logger_on_first_use=False,
+        cache_logger_on_first_use=True,
     )
     foreign = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=stamped,

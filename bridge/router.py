@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +14,8 @@ from bridge.core.bookings import Booking, Event
 from bridge.core.knowledge import Knowledge
 from bridge.core.order import position
 from bridge.core.reading import NotAnEvent, Unrecognised, read_event
-from bridge.core.routing import Decision, route
+from bridge.core.routing import route
+from bridge.core.rules import Rules
 from bridge.database import Database, Unavailable
 from bridge.store.events import TOPIC
 from bridge.store.routing import KnownState, Received, Routed, RoutingStore, RoutingTurn
@@ -26,8 +26,6 @@ BATCH: Final = 32
 _IDLE: Final = 1.0
 _BREATH: Final = 0.02
 _PATIENCE: Final = 1.0
-_LONGEST_TRACE: Final = 200
-"""Steps of a routing trace that are kept with an event."""
 
 
 class Router:
@@ -52,6 +50,7 @@ class Router:
         self._observe = observe
         self._reach = reach
         self._busy = busy
+        self._kept = ""
 
     async def run(self) -> None:
         """Route for ever; a lost database is waited out."""
@@ -82,12 +81,18 @@ class Router:
             routed = await _route_batch(turn, received, knowledge)
             self._reach("routing")
             if routed:
+                await self._keep_rules(turn, knowledge.rules, now)
                 await turn.write(routed, knowledge.rules.hash, now)
         self._reach("routed")
         self._store.ring()
         for item in routed:
             self._tell(item, now)
         return len(routed)
+
+    async def _keep_rules(self, turn: RoutingTurn, rules: Rules, now: datetime) -> None:
+        if rules.hash != self._kept:
+            await turn.keep_rules(rules, now)
+            self._kept = rules.hash
 
     def _tell(self, item: Routed, now: datetime) -> None:
         log.info(
@@ -181,7 +186,6 @@ def _decide(reading: _Reading, read: Event, past: _Past, knowledge: Knowledge) -
         previous,
         decision.matches,
         tuple(sorted(quiet)),
-        _trace(decision),
     )
 
 
@@ -190,17 +194,3 @@ def _previous(read: Event, known: KnownState | None) -> Booking | None:
     if known is None:
         return None
     return known.previous if known.event.id == read.id else known.event.booking
-
-
-def _trace(decision: Decision) -> str:
-    steps = [
-        {
-            "rule": step.rule,
-            "matched": step.matched,
-            "path": step.path,
-            "wanted": step.wanted,
-            "got": step.got,
-        }
-        for step in decision.trace[:_LONGEST_TRACE]
-    ]
-    return json.dumps(steps, ensure_ascii=False)

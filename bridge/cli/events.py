@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
 from typing import Annotated
 
 import typer
@@ -11,8 +12,15 @@ from rich.table import Table
 
 from bridge.cli.common import Json, local, opened, out, print_json, print_lines, run
 from bridge.cli.deliveries import describe
+from bridge.core.bookings import BookingType, Directory, Person
+from bridge.core.explaining import step_lines
+from bridge.core.problems import RulesError
+from bridge.core.reading import NotAnEvent, Unrecognised, read_event
+from bridge.core.routing import Step, route
+from bridge.core.rules_file import load
 from bridge.store.events import Events, StoredEvent
 from bridge.store.history import EventRecord, History
+from bridge.store.refreshes import Refreshes
 
 commands = typer.Typer(help="What came in, and what became of it.", no_args_is_help=True)
 
@@ -60,13 +68,31 @@ def show(
 async def _show(what: str, as_json: bool) -> int:
     async with opened() as database:
         found = await History(database).find(what)
+        refreshes = Refreshes(database)
+        members, types = await refreshes.people(), {one.id: one for one in await refreshes.types()}
+    traced = [(record, _trace(record, members, types)) for record in found]
     if as_json:
-        print_json([_document(record) for record in found])
+        print_json([_document(record, steps) for record, steps in traced])
     elif not found:
         typer.echo(f"nothing is known of {what}", err=True)
-    for record in found if not as_json else ():
-        print_lines(_lines(record))
+    for record, steps in traced if not as_json else ():
+        print_lines(_lines(record, steps))
     return 0 if found else 1
+
+
+def _trace(
+    record: EventRecord, members: Iterable[Person], types: Mapping[str, BookingType]
+) -> tuple[Step, ...]:
+    """Why the event went where it went: routed once more, by the file that was in force then."""
+    if record.rules is None or record.event.body is None:
+        return ()
+    try:
+        rules = load(record.rules).rules
+        event = read_event(record.event.body, record.event.version, record.event.source)
+    except (RulesError, NotAnEvent, Unrecognised):
+        return ()
+    directory = Directory(members, rules.people)
+    return route(event, rules, directory=directory, types=types, previous=record.previous).trace
 
 
 @commands.command()
@@ -93,18 +119,16 @@ def _summary(event: StoredEvent) -> dict[str, object]:
     return {key: value for key, value in asdict(event).items() if key != "body"}
 
 
-def _document(record: EventRecord) -> dict[str, object]:
-    document = asdict(record)
+def _document(record: EventRecord, steps: tuple[Step, ...]) -> dict[str, object]:
+    document = asdict(replace(record, rules=None)) | {"trace": [asdict(step) for step in steps]}
+    del document["rules"]
     document["event"]["body"] = (record.event.body or b"").decode("utf-8", "replace") or None
     return document
 
 
-def _lines(record: EventRecord) -> list[str]:
+def _lines(record: EventRecord, steps: tuple[Step, ...]) -> list[str]:
     event = record.event
     body = _pretty(event.body) if event.body else ["  erased after the retention"]
-    steps = [
-        f"  {step['rule']}: " + ("matched" if step["matched"] else _missed(step)) for step in record.trace
-    ]
     sent = [line for delivery in record.deliveries for line in describe(delivery)]
     return [
         f"event {event.id}",
@@ -114,18 +138,11 @@ def _lines(record: EventRecord) -> list[str]:
         "received",
         *body,
         f"rules (file {record.rules_hash or '-'})",
-        *(steps or ["  none tried"]),
+        *([f"  {line}" for step in steps for line in step_lines(step)] or ["  none tried"]),
         "deliveries",
         *([f"  {line}" for line in sent] or ["  none"]),
         "",
     ]
-
-
-def _missed(step: dict[str, object] | object) -> str:
-    assert isinstance(step, dict)
-    if not step.get("path"):
-        return "not reached"
-    return f"skipped, {step['path']}: wanted {step['wanted']}, got {step['got']}"
 
 
 def _pretty(body: bytes) -> list[str]:

@@ -76,7 +76,7 @@ class RuleSettings:
 
 @dataclass(frozen=True)
 class Rules:
-    """A whole rules file. `hash` is the first 12 hex digits of the text's SHA-256.
+    """A whole rules file. `hash` is the first 12 hex digits of the SHA-256 of `text`, the file.
 
     `types` are keyed by title, slug or id in folded case. `index` is worked out from the rules when the
     value is made.
@@ -89,6 +89,7 @@ class Rules:
     types: Mapping[str, Look] = field(default_factory=dict)
     messages: Mapping[str, Message] = field(default_factory=dict)
     hash: str = ""
+    text: bytes = field(default=b"", repr=False, compare=False)
     otherwise_line: int = 0
     index: RuleIndex = field(init=False, repr=False, compare=False)
 

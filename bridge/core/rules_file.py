@@ -95,5 +95,6 @@ def _rules(values: Mapping[str, Any], text: bytes) -> Rules:
         types=values.get("types", {}),
         messages=values.get("messages", {}),
         hash=hashlib.sha256(text).hexdigest()[:_HASH_DIGITS],
+        text=text,
         otherwise_line=values.get("otherwise_line", 0),
     )

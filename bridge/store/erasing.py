@@ -34,9 +34,9 @@ class Erasing:
         self._database = database
 
     async def events(self, before: datetime) -> int:
-        """Bodies, former states and traces of events received before."""
+        """Bodies and former states of events received before."""
         old = _first(events, events.c.seq, events.c.body.is_not(None), events.c.received_at < before)
-        blank = {"body": None, "previous": None, "trace": None}
+        blank = {"body": None, "previous": None}
         return await self._change(update(events).where(events.c.seq.in_(old)).values(blank))
 
     async def states(self, before: datetime) -> int:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,13 +12,13 @@ from typing import Any, Final
 from sqlalchemy import CompoundSelect, Select, select, update
 
 from bridge.core.bookings import Booking, Event
-from bridge.core.reading import NotAnEvent, Unrecognised, read_booking, read_event
+from bridge.core.reading import NotAnEvent, Unrecognised, read_event
 from bridge.database import Database
 from bridge.store.delivery import Attempt
 from bridge.store.events import StoredEvent
 from bridge.store.gates import Gates
-from bridge.store.routing import TOPIC
-from bridge.tables.delivery import attempts, cards, deliveries, events, gates
+from bridge.store.routing import TOPIC, known_booking
+from bridge.tables.delivery import attempts, cards, deliveries, events, gates, rules_files
 from bridge.tables.mirror import links
 
 _LINK: Final = re.compile(r"/archives/([A-Z0-9]+)/p(\d{10})(\d{6})(?:\?(?:.*&)?thread_ts=([\d.]+))?")
@@ -49,11 +48,15 @@ class DeliveryRecord:
 
 @dataclass(frozen=True, slots=True)
 class EventRecord:
-    """An event with why it was routed as it was, and where it went."""
+    """An event with what it was routed by, and where it went.
+
+    `rules` is the text of the rules file that was in force, None when it was not routed.
+    """
 
     event: StoredEvent
+    previous: Booking | None
     rules_hash: str
-    trace: Sequence[Mapping[str, Any]]
+    rules: bytes | None
     deliveries: tuple[DeliveryRecord, ...]
 
 
@@ -95,7 +98,8 @@ class History:
 
         A booking is found by the id that webhooks use, and by the read API's uid once that was learnt.
         """
-        query = select(*_EVENT, events.c.rules_hash, events.c.trace)
+        query = select(*_EVENT, events.c.rules_hash, events.c.previous, rules_files.c.text)
+        query = query.select_from(events.outerjoin(rules_files, rules_files.c.hash == events.c.rules_hash))
         query = query.order_by(events.c.seq.desc()).limit(limit)
         link = _LINK.search(what)
         if link:
@@ -110,10 +114,10 @@ class History:
             rows = [dict(row._mapping) for row in await connection.execute(query)]
         found = []
         for row in rows:
-            rules_hash, trace = row.pop("rules_hash"), row.pop("trace")
+            rules_hash, previous, rules = row.pop("rules_hash"), row.pop("previous"), row.pop("text")
             event = StoredEvent(**row)
             sent = await self.deliveries(event_id=event.id, limit=500)
-            found.append(EventRecord(event, rules_hash, json.loads(trace or "[]"), tuple(sent)))
+            found.append(EventRecord(event, known_booking(previous), rules_hash, rules, tuple(sent)))
         return found
 
     async def latest(self) -> tuple[Event, Booking | None] | None:
@@ -125,7 +129,7 @@ class History:
         for row in rows:
             with suppress(NotAnEvent, Unrecognised):
                 event = read_event(row.body, row.version, row.source)
-                return event, read_booking(json.loads(row.previous)) if row.previous else None
+                return event, known_booking(row.previous)
         return None
 
     async def retry(self, ids: Sequence[str], now: datetime) -> int:

@@ -25,7 +25,7 @@ PATIENCE: Final = 3.0
 
 _LARGEST_COMMIT: Final = 200
 _FLOOD: Final = 8
-_MOMENT: Final = 0.1
+_MOMENT: Final = 0.25
 _WATCH: Final = 0.25
 
 

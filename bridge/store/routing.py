@@ -17,10 +17,11 @@ from bridge.core.bookings import Booking, Event
 from bridge.core.order import delivery_id
 from bridge.core.reading import read_booking, write_booking
 from bridge.core.routing import Match
+from bridge.core.rules import Rules
 from bridge.database import Database
 from bridge.store.doorkeeper import REFRESH
 from bridge.store.events import StoredEvent
-from bridge.tables.delivery import booking_states, cards, deliveries, events
+from bridge.tables.delivery import booking_states, cards, deliveries, events, rules_files
 
 TOPIC: Final = "deliveries"
 _ROUTER_LOCK: Final = 0x726F757465
@@ -55,7 +56,6 @@ class Routed:
     previous: Booking | None = None
     matches: tuple[Match, ...] = ()
     refresh: tuple[str, ...] = ()  # destinations whose card is only brought up to date
-    trace: str | None = None
     problem: str = ""
 
 
@@ -130,6 +130,11 @@ class RoutingTurn:
             found.setdefault(row.booking_id, set()).add(row.destination)
         return found
 
+    async def keep_rules(self, rules: Rules, now: datetime) -> None:
+        """Keep the rules file that events are routed by, so that it can be said later why."""
+        row = {"hash": rules.hash, "text": rules.text, "since": now}
+        await self._connection.execute(self._insert(rules_files).on_conflict_do_nothing(), [row])
+
     async def write(self, routed: Sequence[Routed], rules_hash: str, now: datetime) -> int:
         """Record what became of events; the number of new deliveries."""
         await self._connection.execute(_EVENT, [_event_row(item, rules_hash, now) for item in routed])
@@ -192,7 +197,6 @@ _EVENT: Final = (
         state=bindparam("b_state"),
         problem=bindparam("b_problem"),
         previous=bindparam("b_previous"),
-        trace=bindparam("b_trace"),
         rules_hash=bindparam("b_rules_hash"),
         routed_at=bindparam("b_routed_at"),
     )
@@ -205,7 +209,6 @@ def _event_row(item: Routed, rules_hash: str, now: datetime) -> dict[str, object
         "b_state": item.state,
         "b_problem": item.problem,
         "b_previous": _json(item.previous),
-        "b_trace": item.trace,
         "b_rules_hash": rules_hash,
         "b_routed_at": now,
     }

@@ -37,7 +37,6 @@ events = Table(
     Column("problem", Text, nullable=False, default=""),
     Column("body", LargeBinary),  # as it was signed; erased after the retention
     Column("previous", Text),  # the booking as it was known before, JSON; erased likewise
-    Column("trace", Text),  # why it was routed as it was, JSON; erased likewise
     Column("rules_hash", String(12), nullable=False, default=""),
     Column("routed_at", Moment),
     sqlite_autoincrement=True,
@@ -54,6 +53,14 @@ Index(
     events.c.seq,
     sqlite_where=text("state = 'received'"),
     postgresql_where=text("state = 'received'"),
+)
+
+rules_files = Table(
+    "rules_files",
+    metadata,
+    Column("hash", String(12), primary_key=True),
+    Column("text", LargeBinary, nullable=False),  # as it was in force, to say later why an event went where
+    Column("since", Moment, nullable=False),
 )
 
 booking_states = Table(

@@ -115,7 +115,6 @@ def upgrade() -> None:
         sa.Column("problem", sa.Text(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=True),
         sa.Column("previous", sa.Text(), nullable=True),
-        sa.Column("trace", sa.Text(), nullable=True),
         sa.Column("rules_hash", sa.String(length=12), nullable=False),
         sa.Column("routed_at", Moment(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_events")),
@@ -222,6 +221,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_mirror")),
     )
     op.create_table(
+        "rules_files",
+        sa.Column("hash", sa.String(length=12), nullable=False),
+        sa.Column("text", sa.LargeBinary(), nullable=False),
+        sa.Column("since", Moment(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("hash", name=op.f("pk_rules_files")),
+    )
+    op.create_table(
         "slack_channels",
         sa.Column("destination", sa.String(length=400), nullable=False),
         sa.Column("channel", sa.String(length=40), nullable=False),
@@ -311,6 +317,7 @@ def downgrade() -> None:
     op.drop_index("ix_deliveries_booking_id", table_name="deliveries")
     op.drop_table("deliveries")
     op.drop_table("slack_users")
+    op.drop_table("rules_files")
     op.drop_table("slack_channels")
     op.drop_table("mirror")
     op.drop_table("members")
