@@ -60,7 +60,9 @@ async def _bare(request: web.Request) -> web.Response:
     return web.Response(status=202)
 
 
-async def _service(stop: asyncio.Event, folder: str, slack_url: str) -> None:
+async def _service(
+    stop: asyncio.Event, folder: str, slack_url: str, channel_rate: str = "0", workspace_rate: str = "0"
+) -> None:
     rules = Path(folder) / "rules.yaml"
     if not rules.exists():
         rules.write_text(RULES, encoding="utf-8")
@@ -73,8 +75,8 @@ async def _service(stop: asyncio.Event, folder: str, slack_url: str) -> None:
         "bridge_host": "127.0.0.1",
         "bridge_port": 0,
         "bridge_secret": "s" * 32,
-        "bridge_channel_rate": 0,
-        "bridge_workspace_rate": 0,
+        "bridge_channel_rate": channel_rate,
+        "bridge_workspace_rate": workspace_rate,
     }
     service = Service(Settings.model_validate(settings))
     await service.start()

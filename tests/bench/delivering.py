@@ -1,0 +1,165 @@
+"""From webhook to Slack's stand-in: how long one takes, and how fast a backlog drains, unpaced and paced."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from bridge.core.knowledge import Knowledge
+from bridge.core.reading import read_envelope
+from bridge.core.rules_file import load
+from bridge.core.signature import sign
+from bridge.database import open_database
+from bridge.router import Router
+from bridge.sandbox.copera import SECRET
+from bridge.store.intake import Intake
+from tests import payloads
+from tests.bench.acknowledging import serving
+
+CHANNELS = 200
+BACKLOG = 10_000
+RATE = 50
+SECONDS = 10
+PACED_SECONDS = 30
+
+
+@contextmanager
+def slack(*arguments: str) -> Iterator[str]:
+    """Slack's stand-in in a process of its own; the address of its API."""
+    command = [sys.executable, "-m", "bridge.sandbox.slack", "--token", "xoxb-sandbox", *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        yield process.stdout.readline().strip()
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def rules() -> str:
+    """One rule for each of the channels."""
+    lines = [
+        f'  - {{name: r{n}, when: {{type: T{n}}}, post: {{to: "#c{n}"}}, stop: true}}'
+        for n in range(CHANNELS)
+    ]
+    return "version: 1\nrules:\n" + "\n".join(lines) + "\n"
+
+
+def event(number: int, prefix: str) -> bytes:
+    """A new booking of one of the types."""
+    data = {"id": f"{prefix}{number}", "bookingTypeTitle": f"T{number % CHANNELS}"}
+    return json.dumps(payloads.document("booking.created", datetime.now(UTC).isoformat(), **data)).encode()
+
+
+async def latency(port: int, api: str) -> list[float]:
+    """Seconds from sending a webhook to Slack's taking the message, in rising order."""
+    sent: dict[str, float] = {}
+
+    async def send(session: aiohttp.ClientSession, body: bytes) -> None:
+        headers = {"X-Copera-Signature": sign(body, SECRET)}
+        sent[read_envelope(body).id] = time.time()
+        async with session.post(
+            f"http://127.0.0.1:{port}/webhooks/copera", data=body, headers=headers
+        ) as answer:
+            assert answer.status == 202
+
+    async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as tasks:
+        begun = time.perf_counter()
+        for number in range(RATE * SECONDS):
+            await asyncio.sleep(max(0.0, begun + number / RATE - time.perf_counter()))
+            tasks.create_task(send(session, event(number, "l")))
+    await until(api, len(sent))
+    messages = await seen(api, "messages")
+    taken = {message["metadata"]["event_payload"]["event"]: message["received"] for message in messages}
+    return sorted(taken[identity] - moment for identity, moment in sent.items())
+
+
+async def fill(folder: str, count: int) -> None:
+    """Put so many routed events into the database, as if Slack had been away."""
+    database = await open_database(f"sqlite:///{folder}/bridge.db")
+    intake = Intake(database)
+    running = asyncio.create_task(intake.run())
+    now = datetime.now(UTC)
+    bodies = [event(number, "d") for number in range(count)]
+    await asyncio.gather(*(intake.accept(read_envelope(body), body, "1", "webhook", now) for body in bodies))
+    knowledge = Knowledge(load(rules().encode()).rules)
+    router = Router(database, lambda: knowledge, clock=lambda: datetime.now(UTC))
+    while await router.route_received():
+        pass
+    running.cancel()
+    await database.close()
+
+
+async def seen(api: str, what: str) -> Any:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(api.replace("/api/", f"/_control/{what}")) as found,
+    ):
+        return await found.json()
+
+
+async def until(api: str, count: int, patience: float = 120) -> float:
+    """Wait until Slack has taken so many messages; the seconds it took."""
+    begun = time.perf_counter()
+    while (await seen(api, "state"))["posted"] < count:
+        if time.perf_counter() - begun > patience:
+            break
+        await asyncio.sleep(0.05)
+    return time.perf_counter() - begun
+
+
+def channels() -> list[str]:
+    return [part for number in range(CHANNELS) for part in ("--channel", f"c{number}")]
+
+
+def _folder(folder: str) -> str:
+    (Path(folder) / "rules.yaml").write_text(rules(), encoding="utf-8")
+    return folder
+
+
+def bench() -> list[str]:
+    """The lines of the table."""
+    lines = []
+    with tempfile.TemporaryDirectory() as folder, slack("--no-limits", *channels()) as api:
+        with serving("service", _folder(folder), api) as port:
+            times = asyncio.run(latency(port, api))
+        middle, late = times[len(times) // 2], times[int(len(times) * 0.99)]
+        lines.append(
+            f"webhook to Slack at {RATE} events/s: median {middle * 1e3:.1f} ms (goal 15), "
+            f"p99 {late * 1e3:.1f} ms (goal 60)"
+        )
+    with tempfile.TemporaryDirectory() as folder, slack("--no-limits", *channels()) as api:
+        asyncio.run(fill(_folder(folder), BACKLOG))
+        with serving("service", folder, api):
+            seconds = asyncio.run(until(api, BACKLOG))
+        lines.append(
+            f"draining {BACKLOG:,} deliveries over {CHANNELS} channels, unpaced: "
+            f"{BACKLOG / seconds:,.0f}/s (goal 700)"
+        )
+    with tempfile.TemporaryDirectory() as folder, slack(*channels()) as api:
+        asyncio.run(fill(_folder(folder), 1_000))
+        with serving("service", folder, api, "1", "300"):
+            time.sleep(PACED_SECONDS)
+            posted = asyncio.run(seen(api, "state"))["posted"]
+            limited = len(asyncio.run(seen(api, "limited")))
+        allowed = 300 / 60 * PACED_SECONDS
+        lines.append(
+            f"draining paced at 300 a minute for {PACED_SECONDS} s: {posted} of {allowed:.0f} allowed "
+            f"({posted / allowed:.0%}, goal 95 %), {limited} answers 429 (goal 0)"
+        )
+    return lines
+
+
+if __name__ == "__main__":
+    print("\n".join(bench()))
