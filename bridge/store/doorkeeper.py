@@ -123,7 +123,9 @@ class Doorkeeper:
         outcome = heard.outcome
         if outcome.verdict is Verdict.LIMITED:
             key = heard.destination if heard.destination.startswith(WEBHOOK) else WORKSPACE
-            return self._limit(key, outcome)
+            if outcome.retry_after is None:
+                return self._trouble(key, heard.probes, outcome, jitter)
+            return self._limit(key, outcome.retry_after, outcome)
         if outcome.verdict in _TROUBLES:
             return self._trouble(heard.destination, heard.probes, outcome, jitter)
         if outcome.verdict is Verdict.TOKEN:
@@ -134,10 +136,10 @@ class Doorkeeper:
             self.gates[key] = calm
         return None
 
-    def _limit(self, key: str, outcome: Outcome) -> Gate:
+    def _limit(self, key: str, seconds: float, outcome: Outcome) -> Gate:
         """Keep a gate shut as long as Slack asks; never for shorter than it is already."""
         gate = self._gate(key)
-        until = self._now + timedelta(seconds=outcome.retry_after or 1)
+        until = self._now + timedelta(seconds=seconds)
         latest = max(filter(None, (gate.open_at, until)))
         shut = replace(gate, open_at=latest, reason=problem(outcome), since=gate.since or self._now)
         self.gates[key] = shut
