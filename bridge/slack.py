@@ -15,7 +15,6 @@ from datetime import datetime
 from typing import Any, Final
 
 import aiohttp
-import orjson
 from slack_sdk.errors import SlackApiError, SlackRequestError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
@@ -27,7 +26,6 @@ TIMEOUT: Final = 8.0
 """Seconds one call may take, shorter than a claim's lease."""
 
 METADATA: Final = "booking_bridge"
-_AS_JSON: Final = {"Content-Type": "application/json; charset=utf-8"}
 _PAGES: Final = 5
 _SENT_NOTHING: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
@@ -248,10 +246,9 @@ class Slack:
         """Call a method that changes messages. Half the time of the SDK's own wrapper for it."""
         if not self.has_token:
             return Outcome(Verdict.DESTINATION, "no_slack_token")
-        body = orjson.dumps(arguments)
 
         async def send() -> Outcome:
-            data = (await self._client.api_call(method, data=body, headers=_AS_JSON)).data
+            data = (await self._client.api_call(method, json=dict(arguments))).data
             if not isinstance(data, dict):
                 return Outcome(Verdict.UNKNOWN, "answer_not_json")
             return Outcome(Verdict.SENT, channel=str(data.get("channel", "")), ts=str(data.get("ts", "")))

@@ -70,7 +70,7 @@ def bench() -> list[str]:
     return [
         f"acknowledged events/s, {name}, {CONNECTIONS} connections: {result.rate:,.0f}, "
         f"{result.rate / bare.rate:.2f} of bare aiohttp ({bare.rate:,.0f}); "
-        f"p99 {result.quantile(0.99) * 1e3:.1f} ms, {result.quantile(0.99) / bare.quantile(0.99):.1f} of its p99"
+        f"p99 {result.quantile(0.99) * 1e3:.1f} ms, {result.quantile(0.99) / bare.quantile(0.99):.1f} of its"
         for name, result in (("receiver alone", best["receiver"]), ("whole service", best["service"]))
     ]
 
