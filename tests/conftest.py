@@ -49,6 +49,12 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
+def postgres_url(postgres_server: postgres.Server) -> str:
+    """The address of an empty database on PostgreSQL."""
+    return postgres_server.new_database()
+
+
+@pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
     """An open, migrated database."""
     opened = await open_database(database_url)

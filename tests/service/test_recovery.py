@@ -1,0 +1,256 @@
+"""What happens after trouble: replays, retries, alerts, and cards in channels that changed."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+
+from bridge.courier.showing import Showing
+from bridge.sandbox.faults import Drop, Refuse
+from bridge.sandbox.slack import SlackStandIn
+from bridge.store.bookings import Bookings
+from bridge.store.history import DeliveryRecord, History
+from tests.service.bridge import Bridge, eventually, running
+
+OPS = 'version: 1\nsettings: {alerts_to: "#ops"}\nrules: [{name: all, post: {to: "#sales"}}]\n'
+HOSTS = """
+version: 1
+people: {ana: {email: ana@example.com}, ben: {email: ben@example.com}}
+rules: [{name: hosts, post: {to: "@host"}}]
+"""
+
+
+async def records(bridge: Bridge, state: str = "") -> list[DeliveryRecord]:
+    return await History(bridge.service.database).deliveries(state=state)
+
+
+async def test_an_archived_channel_is_a_dead_letter_until_it_is_back(tmp_path: Path) -> None:
+    """Its card cannot be edited nor posted anew; once it is back, a retry mends all."""
+    async with running(tmp_path) as bridge:
+        await bridge.send("created", 0)
+        await bridge.settled()
+        bridge.slack.channel("sales").archived = True
+        await bridge.send("cancelled", 1, status="CANCELLED")
+        await bridge.settled()
+        (dead,) = await records(bridge, "dead")
+        assert dead.problem.startswith("is_archived")
+        bridge.slack.channel("sales").archived = False
+        await History(bridge.service.database).retry([dead.id], bridge.service.clock())
+        await bridge.settled()
+        (card,) = bridge.posted("#sales")
+        assert "Cancelled" in card.text
+        assert len(bridge.replies("#sales")) == 1
+
+
+async def test_an_edit_that_slack_refuses_for_good_does_not_swallow_the_news(tmp_path: Path) -> None:
+    async with running(tmp_path) as bridge:
+        await bridge.send("created", 0)
+        await bridge.settled()
+        bridge.slack.fail_next("chat.update", Refuse("msg_too_long"))
+        await bridge.send("cancelled", 1, status="CANCELLED")
+        await bridge.settled()
+        assert len(bridge.replies("#sales")) == 1
+        latest = (await records(bridge))[0]
+        assert "could not be brought up to date" in latest.problem
+
+
+async def test_a_thread_whose_card_vanished_begins_anew(tmp_path: Path) -> None:
+    """The card is deleted between its edit and the reply."""
+    async with running(tmp_path) as bridge:
+        await bridge.send("created", 0)
+        await bridge.settled()
+        bridge.slack.fail_next("chat.postMessage", Refuse("cannot_reply_to_message"))
+        await bridge.send("cancelled", 1, status="CANCELLED")
+        await bridge.settled()
+        assert len(bridge.posted("#sales")) == 2
+        assert await records(bridge, "dead") == []
+
+
+async def test_a_burst_is_folded_into_one_edit(tmp_path: Path) -> None:
+    """What changed is told step by step, in order; the card goes to its last state at once."""
+    async with running(tmp_path) as bridge:
+        await bridge.send("created", 0)
+        await bridge.settled()
+        bridge.slack.fail_next("chat.update", Refuse("service_unavailable"))
+        for number in range(1, 4):
+            start = f"2026-12-0{number}T15:00:00Z"
+            await bridge.send("rescheduled", number, start=start, end=start.replace("15:", "16:"))
+        await bridge.settled()
+        (card,) = bridge.posted("#sales")
+        assert len(card.edits) == 1
+        assert "3 Dec" in bridge.replies("#sales")[-1]
+        assert len(bridge.replies("#sales")) == 3
+
+
+async def test_a_host_who_gets_the_booking_back(tmp_path: Path) -> None:
+    """Their old card is theirs again."""
+    async with running(tmp_path, rules=HOSTS) as bridge:
+        bridge.slack.add_user("Ana Lima", "ana@example.com", "U0ANA")
+        bridge.slack.add_user("Ben Okafor", "ben@example.com", "U0BEN")
+        for number, host in enumerate(("ana", "ben", "ana")):
+            event = "reassigned" if number else "created"
+            await bridge.send(event, number, hosts=[{"userId": host}])
+            await bridge.settled()
+        (ana,) = bridge.posted("@Ana Lima")
+        (ben,) = bridge.posted("@Ben Okafor")
+        assert "no longer yours" not in ana.text.lower()
+        assert "no longer yours" in ben.text.lower()
+        assert len(bridge.replies("@Ana Lima")) == 2
+
+
+async def test_a_token_refused_while_somebody_is_looked_up_pauses_too(tmp_path: Path) -> None:
+    """A direct message waits for the token like any other; it does not die."""
+    async with running(tmp_path, rules=HOSTS) as bridge:
+        bridge.slack.add_user("Ana Lima", "ana@example.com", "U0ANA")
+        bridge.slack.revoke_token()
+        await bridge.send("created", 0, hosts=[{"userId": "ana"}])
+        await asyncio.sleep(0.5)
+        assert await records(bridge, "dead") == []
+        bridge.slack.restore_token()
+        await bridge.settled(20)
+        assert len(bridge.posted("@Ana Lima")) == 1
+
+
+async def test_a_missing_scope_pauses_until_it_is_granted(tmp_path: Path) -> None:
+    async with running(tmp_path) as bridge:
+        bridge.slack.grant(["channels:history"])
+        await bridge.send("created", 0)
+        await asyncio.sleep(4)
+        posts = [call for call in bridge.slack.calls if call.method == "chat.postMessage"]
+        assert len(posts) == 1
+        bridge.slack.grant(["chat:write", "channels:history"])
+        await bridge.service.deliveries.gates.try_token(bridge.service.clock())  # as after half a minute
+        await bridge.settled(20)
+        assert len(bridge.posted("#sales")) == 1
+
+
+async def test_a_mistake_of_ours_is_a_dead_letter_after_a_second_try(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It neither stops the others nor is it tried for ever."""
+
+    def broken(self: Showing, message: str | None, mention: str) -> Any:
+        raise ZeroDivisionError
+
+    async with running(tmp_path) as bridge:
+        with monkeypatch.context() as patched:
+            patched.setattr(Showing, "card", broken)
+            await bridge.send("created", 0)
+            await bridge.settled()
+        (dead,) = await records(bridge, "dead")
+        assert dead.problem.startswith("bridge_failed (ZeroDivisionError)")
+        await bridge.send("created", 0, id="other")
+        await bridge.settled()
+        assert len(bridge.posted("#sales")) == 1
+
+
+async def test_an_incoming_webhook_cannot_be_asked(tmp_path: Path) -> None:
+    """After an unknown outcome it is sent again, and the log says that it may be there twice."""
+    slack = SlackStandIn()
+    slack.add_channel("sales")
+    await slack.start()
+    rules = 'version: 1\nrules: [{name: all, post: {to: "webhook:TEAM", style: post}}]\n'
+    webhooks = {"TEAM": slack.webhook_url("TEAM", "#sales")}
+    async with running(
+        tmp_path, rules=rules, slack=slack, slack_webhooks=webhooks, slack_bot_token=None
+    ) as bridge:
+        slack.fail_next("webhook", Drop(accepted=True))
+        with structlog.testing.capture_logs() as logs:
+            await bridge.send("created", 0)
+            await bridge.settled()
+        assert len(bridge.posted("#sales")) == 2
+        assert "delivery.sent_again_unseen" in [entry["event"] for entry in logs]
+    await slack.stop()
+
+
+async def test_a_replay_posts_only_where_it_has_not(database_url: str, tmp_path: Path) -> None:
+    """With today's rules; a message that is there stays alone, and no card goes back."""
+    async with running(tmp_path, database_url=database_url) as bridge:
+        await bridge.send("created", 0)
+        await bridge.send("cancelled", 1, status="CANCELLED")
+        await bridge.settled()
+        rules = bridge.rules.read_text().replace('to: "#sales"', 'to: ["#sales", "#ops"]')
+        bridge.rules.write_text(rules)
+        before = bridge.service.rulebook.rules.hash
+        await eventually(lambda: bridge.service.rulebook.rules.hash != before)
+        created = (await bridge.service.events.list())[-1]
+        assert await bridge.service.events.again(created.id)
+        await bridge.settled()
+        assert len(bridge.posted("#sales")) == 1
+        assert len(bridge.replies("#sales")) == 1
+        (card,) = bridge.posted("#ops")
+        assert "Cancelled" in card.text
+
+
+async def test_an_event_is_found_by_link_booking_and_uid(database_url: str, tmp_path: Path) -> None:
+    async with running(tmp_path, database_url=database_url) as bridge:
+        await bridge.send("created", 0)
+        await bridge.settled()
+        await bridge.send("cancelled", 1, status="CANCELLED")
+        await bridge.settled()
+        await Bookings(bridge.service.database).link("665f1", "uid-1")
+        card, reply = bridge.slack.messages("#sales")
+        history = History(bridge.service.database)
+        root = f"https://team.slack.com/archives/{card.channel_id}/p"
+        of_reply = root + reply.ts.replace(".", "")
+        found = {
+            "card": await history.find(root + card.ts.replace(".", "")),
+            "reply": await history.find(of_reply),
+            "thread": await history.find(f"{of_reply}?thread_ts={card.ts}&cid={card.channel_id}"),
+            "booking": await history.find("665f1"),
+            "uid": await history.find("uid-1"),
+            "nothing": await history.find("665f2"),
+        }
+        counts = {what: len(records) for what, records in found.items()}
+        assert counts == {"card": 2, "reply": 1, "thread": 2, "booking": 2, "uid": 2, "nothing": 0}
+        (sent,) = found["reply"][0].deliveries
+        assert [call.call for call in sent.calls] == ["chat.update", "chat.postMessage"]
+        assert found["reply"][0].rules
+
+
+async def test_dead_letters_are_told_once_a_minute(tmp_path: Path, postgres_url: str) -> None:
+    """By all replicas together; one that failed to be told is told later."""
+    slack = SlackStandIn()
+    for name in ("sales", "ops"):
+        slack.add_channel(name)
+    await slack.start()
+    (tmp_path / "two").mkdir()
+    slack.channel("sales").is_member = False
+    slack.grant(scope for scope in slack.workspace.scopes if scope != "chat:write.public")
+    options: dict[str, Any] = {"database_url": postgres_url, "rules": OPS, "slack": slack}
+    async with running(tmp_path, **options) as first, running(tmp_path / "two", **options) as second:
+        for number in range(6):
+            await (first, second)[number % 2].send("created", number, id=f"b{number}")
+        await first.settled()
+        await eventually(lambda: first.posted("#ops"))
+        await asyncio.sleep(2.5)
+        (alert,) = first.posted("#ops")
+        assert "not_in_channel" in alert.text
+    await slack.stop()
+
+
+async def test_a_database_that_does_not_answer_is_503_in_time(tmp_path: Path) -> None:
+    """Somebody holds SQLite's lock for longer than Copera waits; afterwards all goes on."""
+    async with running(tmp_path) as bridge:
+        assert await bridge.send("created", 0) == 202
+        await bridge.settled()
+        path = tmp_path / "bridge.db"
+        holder = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        await asyncio.to_thread(holder.execute, "BEGIN IMMEDIATE")
+        begun = asyncio.get_running_loop().time()
+        assert await bridge.send("created", 1, id="other") == 503
+        assert asyncio.get_running_loop().time() - begun < 6
+        holder.execute("ROLLBACK")
+        holder.close()
+
+        async def stored() -> bool:
+            return await bridge.send("created", 1, id="other") in {200, 202}
+
+        await eventually(stored)
+        await bridge.settled()
+        assert len(bridge.posted("#sales")) == 2
