@@ -9,10 +9,9 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from hashlib import blake2b
 from time import perf_counter
 from types import TracebackType
 from typing import Final, Self
@@ -22,8 +21,8 @@ import aiohttp
 from yarl import URL
 
 from bridge.core.bookings import BookingType, Person
-from bridge.core.reading import line, read_member, read_type, text
-from bridge.core.refresh import Sighting
+from bridge.core.reading import line, read_member, read_type
+from bridge.core.refresh import Sighting, sighting
 
 Observer = Callable[[str, str, float], None]
 """Told of every request: the endpoint, the status or trouble, and the seconds it took."""
@@ -34,8 +33,6 @@ _MEMBERS: Final = 500
 _LARGEST: Final = 64 * 2**20  # bytes of one answer: a hundred bookings with very long answers
 _LONGEST_WAIT: Final = 60.0
 _TIMES: Final = aiohttp.ClientTimeout(total=60, sock_connect=5, sock_read=20)
-_READER: Final = b"1"
-"""Part of every digest: raise it when reading changes, and every booking is read anew."""
 
 
 class CoperaError(Exception):
@@ -101,28 +98,48 @@ class Copera:
         since: datetime | None = None,
         until: datetime | None = None,
         type_id: str = "",
+        *,
         attempts: int = ATTEMPTS,
-    ) -> AsyncIterator[tuple[Sighting, ...]]:
-        """All bookings that start in this span, a page at a time. Raises CoperaError."""
+        ahead: bool = False,
+    ) -> AsyncGenerator[tuple[Sighting, ...]]:
+        """All bookings that start in this span, a page at a time. Raises CoperaError.
+
+        With `ahead` the next page is asked for while the caller is busy with this one.
+        """
         query = {"limit": str(_PAGE)}
         query |= {"from": _iso(since)} if since else {}
         query |= {"to": _iso(until)} if until else {}
         query |= {"bookingTypeId": type_id} if type_id else {}
         cursors: set[str] = set()
-        while True:
-            read_at = self._clock()
-            answer = _mapping(await self._get("/bookings", query, attempts))
-            items = answer.get("bookings")
-            if not isinstance(items, list):
-                raise Unreachable("Copera's list of bookings holds no bookings")
-            yield tuple(_sighting(item, read_at) for item in items if isinstance(item, dict))
-            cursor = _next_cursor(answer, empty=not items)
-            if cursor is None:
-                return
-            if cursor in cursors:
-                raise BrokenListing("Copera's list of bookings goes in a circle: a cursor came twice")
-            cursors.add(cursor)
-            query["cursor"] = cursor
+        asked: asyncio.Task[tuple[tuple[Sighting, ...], str | None]] | None = None
+        try:
+            while True:
+                page, cursor = await (asked or self._page(query, attempts))
+                asked = None
+                if cursor is None:
+                    yield page
+                    return
+                if cursor in cursors:
+                    raise BrokenListing("Copera's list of bookings goes in a circle: a cursor came twice")
+                cursors.add(cursor)
+                query = {**query, "cursor": cursor}
+                if ahead:
+                    asked = asyncio.create_task(self._page(query, attempts))
+                yield page
+        finally:
+            if asked is not None:
+                asked.cancel()
+                await asyncio.gather(asked, return_exceptions=True)
+
+    async def _page(self, query: Mapping[str, str], attempts: int) -> tuple[tuple[Sighting, ...], str | None]:
+        """One page, and the cursor of the next; None at the end."""
+        read_at = self._clock()
+        answer = _mapping(await self._get("/bookings", query, attempts))
+        items = answer.get("bookings")
+        if not isinstance(items, list):
+            raise Unreachable("Copera's list of bookings holds no bookings")
+        page = tuple(sighting(item, read_at) for item in items if isinstance(item, dict))
+        return page, _next_cursor(answer, empty=not items)
 
     async def booking(self, uid: str, attempts: int = ATTEMPTS) -> Sighting | None:
         """One booking by its uid, None when there is none. Raises CoperaError."""
@@ -132,8 +149,8 @@ class Copera:
         answer = await self._get(f"/bookings/{quote(uid, safe='')}", {}, attempts, missing=True)
         found = _mapping(answer)
         found = _mapping(found.get("booking")) or found
-        sighting = _sighting(found, read_at)
-        return sighting if sighting.uid else None
+        seen = sighting(found, read_at)
+        return seen if seen.uid else None
 
     async def types(self) -> tuple[BookingType, ...]:
         """All booking types, hidden and inactive ones too. Raises CoperaError."""
@@ -236,13 +253,6 @@ async def _bounded(response: aiohttp.ClientResponse) -> bytes:
         if len(body) > _LARGEST:
             raise Unreachable(f"Copera's answer is larger than {_LARGEST // 2**20} MiB")
     return bytes(body)
-
-
-def _sighting(item: Mapping[str, object], read_at: datetime) -> Sighting:
-    """The digest is of the answer in a canonical form: equal digests need no further look."""
-    document = json.dumps(item, sort_keys=True, separators=(",", ":")).encode()
-    digest = blake2b(document, digest_size=16, key=_READER).hexdigest()
-    return Sighting(text(item.get("uid"), limit=200), digest, document, read_at)
 
 
 def _next_cursor(answer: Mapping[str, object], *, empty: bool) -> str | None:

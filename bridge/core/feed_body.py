@@ -1,20 +1,19 @@
 """The bytes of a feed, kept so that a change costs what changed and not what stayed.
 
-Events lie in the order of start and uid. The ETag is a digest of the events' digests, so that equal
-bytes have equal ETags on every replica. Compressed pieces end where an event's digest says so: a
-change spoils one piece, and equal bytes are cut alike, whatever happened before.
+Events lie in the order of start and uid, in segments of about a hundred. A segment ends where an
+event's digest says so, not where a count is full: a change spoils one segment, and equal feeds are cut
+alike, whatever happened to them before. So equal bytes have equal ETags on every replica.
 """
 
 from __future__ import annotations
 
 import zlib
-from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from functools import cached_property
 from hashlib import blake2b
 from itertools import accumulate
-from operator import itemgetter
 from typing import Final, NamedTuple
 
 from bridge.core.calendar import TAIL, View, nothing, vevent
@@ -23,7 +22,7 @@ from bridge.core.refresh import leaves_at
 
 _DIGEST: Final = 16
 _CUT: Final = 2
-"""A piece ends after an event whose digest begins with a byte below this: every 128 on average."""
+"""A segment ends after an event whose digest begins with a byte below this: every 128 on average."""
 _GZIP_HEAD: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 _GZIP_END: Final = b"\x03\x00"  # an empty last block
 
@@ -39,9 +38,8 @@ class Piece(NamedTuple):
     changed_at: datetime
 
 
-_UID, _SIZE, _SUM, _LEAVES, _CHANGED = map(itemgetter, range(1, 6))
-
-Edit = tuple[Piece, bytes] | None
+Item = tuple[Piece, bytes]
+Edit = Item | None
 """An event's new place and bytes, None when it is no longer in the feed."""
 
 
@@ -57,111 +55,140 @@ def edit(entry: Entry, view: View, past_days: int, now: datetime) -> Edit:
     return Piece(start, entry.uid, len(data), digest, leaves, changed_at), data
 
 
-@dataclass(frozen=True, slots=True)
-class FeedBody:
-    """A feed's bytes. `etag` is strong and quoted; `changed_at` None when it holds no event."""
+class Segment:
+    """Some events in a row; never changed."""
 
-    head: bytes
-    pieces: tuple[Piece, ...]
-    data: bytes
-    etag: str
-    changed_at: datetime | None
-    next_leave: datetime | None
+    def __init__(self, items: list[Item]) -> None:
+        self.pieces = [piece for piece, _ in items]
+        self.data = b"".join(data for _, data in items)
+        self.uids = frozenset(piece.uid for piece in self.pieces)
+        self.first = self.pieces[0]
+        self.changed_at = max(piece.changed_at for piece in self.pieces)
+        self.leaves_at = min(piece.leaves_at for piece in self.pieces)
+        self.digest = blake2b(b"".join(piece.digest for piece in self.pieces), digest_size=_DIGEST).digest()
+
+    def items(self) -> list[Item]:
+        """The events with their bytes."""
+        ends = accumulate(piece.size for piece in self.pieces)
+        return [
+            (piece, self.data[end - piece.size : end]) for piece, end in zip(self.pieces, ends, strict=True)
+        ]
+
+    @cached_property
+    def deflated(self) -> bytes:
+        """The bytes compressed by themselves and ended on a byte (a full flush, RFC 1951)."""
+        return _deflate(self.data)
+
+
+class FeedBody:
+    """A feed's bytes; never changed.
+
+    `etag` is strong and quoted, `size` in bytes; `changed_at` and `next_leave` are None without events.
+    """
+
+    def __init__(self, head: bytes, segments: tuple[Segment, ...]) -> None:
+        self.head = head
+        self.segments = segments
+        sums = blake2b(head, digest_size=_DIGEST)
+        sums.update(b"".join(segment.digest for segment in segments))
+        self.etag = f'"{sums.hexdigest()}"'
+        self.size = sum(map(len, self.parts))
+        self.changed_at = max((segment.changed_at for segment in segments), default=None)
+        self.next_leave = min((segment.leaves_at for segment in segments), default=None)
+
+    @property
+    def parts(self) -> list[bytes]:
+        """The bytes, in pieces to be sent one after the other."""
+        last = TAIL if self.segments else nothing() + TAIL
+        return [self.head, *(segment.data for segment in self.segments), last]
+
+    @cached_property
+    def data(self) -> bytes:
+        """The bytes in one piece."""
+        return b"".join(self.parts)
+
+    @property
+    def count(self) -> int:
+        """How many events there are."""
+        return sum(len(segment.pieces) for segment in self.segments)
 
     def with_edits(self, edits: Mapping[str, Edit]) -> FeedBody:
         """The feed after these changes, by uid."""
-        places = dict(zip(map(_UID, self.pieces), range(len(self.pieces)), strict=True))
-        gone = [(places[uid], 1, None) for uid in edits if uid in places]
-        new = [
-            (bisect_left(self.pieces, (found[0].start, found[0].uid)), 0, found)
-            for found in edits.values()
-            if found is not None
-        ]
-        offsets = list(accumulate(map(_SIZE, self.pieces), initial=len(self.head)))
-        old = memoryview(self.data)
-        pieces: list[Piece] = []
-        parts: list[bytes | memoryview] = [self.head]
-        at = 0
-        for index, _, found in sorted([*gone, *new], key=_by_place):
-            pieces += self.pieces[at:index]
-            parts.append(old[offsets[at] : offsets[index]])
-            at = index
-            if found is None:
-                at += 1
+        open_segments: dict[int, list[Item]] = {}
+        for index, segment in enumerate(self.segments):
+            if not edits.keys().isdisjoint(segment.uids):
+                open_segments[index] = [item for item in segment.items() if item[0].uid not in edits]
+        firsts = [segment.first for segment in self.segments]
+        loose: list[Item] = []
+        for new in filter(None, edits.values()):
+            index = max(0, bisect_right(firsts, new[0]) - 1)
+            if not self.segments:
+                loose.append(new)
+            elif index in open_segments:
+                open_segments[index].append(new)
             else:
-                pieces.append(found[0])
-                parts.append(found[1])
-        pieces += self.pieces[at:]
-        parts.append(old[offsets[at] : offsets[-1]])
-        return _body(self.head, pieces, parts)
+                open_segments[index] = [*self.segments[index].items(), new]
+        return FeedBody(self.head, tuple(self._cut_anew(open_segments, loose)))
+
+    def _cut_anew(self, open_segments: Mapping[int, list[Item]], loose: list[Item]) -> Iterator[Segment]:
+        """The segments; those that are open are cut again, with what follows if their end is gone."""
+        for index, segment in enumerate(self.segments):
+            if index not in open_segments and not loose:
+                yield segment
+                continue
+            loose += open_segments[index] if index in open_segments else segment.items()
+            done, loose = _cut(loose)
+            yield from done
+        yield from _segments(loose)
 
     def with_head(self, head: bytes) -> FeedBody:
         """The feed under another name."""
-        events = memoryview(self.data)[len(self.head) : len(self.head) + sum(map(_SIZE, self.pieces))]
-        return _body(head, self.pieces, [head, events])
+        return FeedBody(head, self.segments)
 
     def without_old(self, now: datetime) -> FeedBody:
         """The feed without what has left it by now."""
         if self.next_leave is None or now < self.next_leave:
             return self
-        return self.with_edits({piece.uid: None for piece in self.pieces if piece.leaves_at <= now})
+        old = [segment for segment in self.segments if segment.leaves_at <= now]
+        return self.with_edits({p.uid: None for segment in old for p in segment.pieces if p.leaves_at <= now})
+
+    def compressed(self) -> bytes:
+        """The feed as one gzip member (RFC 1952); segments that were compressed before are used again."""
+        parts = self.parts
+        checksum = 0
+        for part in parts:
+            checksum = zlib.crc32(part, checksum)
+        packed = [_deflate(self.head), *(segment.deflated for segment in self.segments), _deflate(parts[-1])]
+        ends = checksum.to_bytes(4, "little") + (self.size & 0xFFFFFFFF).to_bytes(4, "little")
+        return b"".join([_GZIP_HEAD, *packed, _GZIP_END, ends])
 
 
-def build(head: bytes, edits: Sequence[tuple[Piece, bytes]]) -> FeedBody:
+def build(head: bytes, items: Iterable[Item]) -> FeedBody:
     """A feed of these events."""
-    ordered = sorted(edits, key=lambda one: one[0])
-    return _body(head, [piece for piece, _ in ordered], [head, *(data for _, data in ordered)])
+    return FeedBody(head, tuple(_segments(list(items))))
 
 
-def _by_place(one: tuple[int, int, Edit]) -> tuple[int, int, datetime | None, str]:
-    """New events come before what stood at their place, in their own order."""
-    found = one[2]
-    return (one[0], one[1], found[0].start, found[0].uid) if found else (one[0], one[1], None, "")
-
-
-def _body(head: bytes, pieces: Sequence[Piece], parts: Sequence[bytes | memoryview]) -> FeedBody:
-    last = TAIL if pieces else nothing() + TAIL
-    sums = blake2b(head, digest_size=_DIGEST)
-    sums.update(b"".join(map(_SUM, pieces)))
-    return FeedBody(
-        head,
-        tuple(pieces),
-        b"".join([*parts, last]),
-        f'"{sums.hexdigest()}"',
-        max(map(_CHANGED, pieces), default=None),
-        min(map(_LEAVES, pieces), default=None),
-    )
-
-
-def compressed(body: FeedBody, kept: Mapping[bytes, bytes]) -> tuple[bytes, dict[bytes, bytes]]:
-    """The feed as one gzip member (RFC 1952), and its pieces to be kept for the next time.
-
-    Each piece is compressed by itself and ends on a byte (a full flush, RFC 1951), so that those that
-    did not change are used again.
-    """
-    data = memoryview(body.data)
-    used: dict[bytes, bytes] = {}
-    at = 0
-    for key, size in _runs(body):
-        used[key] = kept.get(key) or _deflate(data[at : at + size])
-        at += size
-    rest = _deflate(data[at:])
-    ends = zlib.crc32(data).to_bytes(4, "little") + (len(data) & 0xFFFFFFFF).to_bytes(4, "little")
-    return b"".join([_GZIP_HEAD, *used.values(), rest, _GZIP_END, ends]), used
-
-
-def _runs(body: FeedBody) -> Iterator[tuple[bytes, int]]:
-    """The pieces to compress, the head first: what identifies each, and its length."""
-    yield body.head, len(body.head)
+def _cut(items: list[Item]) -> tuple[list[Segment], list[Item]]:
+    """The segments that these events make, and the events after the last end of one."""
+    ordered = sorted(items, key=_place)
+    done: list[Segment] = []
     first = 0
-    ends = [index + 1 for index, digest in enumerate(map(_SUM, body.pieces)) if digest[0] < _CUT]
-    for end in [*ends, len(body.pieces)]:
-        run = body.pieces[first:end]
-        if run:
-            yield b"".join(map(_SUM, run)), sum(map(_SIZE, run))
-        first = end
+    for index, (piece, _) in enumerate(ordered, 1):
+        if piece.digest[0] < _CUT:
+            done.append(Segment(ordered[first:index]))
+            first = index
+    return done, ordered[first:]
 
 
-def _deflate(data: memoryview) -> bytes:
+def _segments(items: list[Item]) -> list[Segment]:
+    done, rest = _cut(items)
+    return [*done, Segment(rest)] if rest else done
+
+
+def _place(item: Item) -> Piece:
+    return item[0]
+
+
+def _deflate(data: bytes) -> bytes:
     packer = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
     return packer.compress(data) + packer.flush(zlib.Z_FULL_FLUSH)

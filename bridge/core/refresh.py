@@ -7,20 +7,25 @@ wrong is not believed: one bad answer cannot empty a calendar.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from hashlib import blake2b
 from typing import Final, NamedTuple
 
 from bridge.core.bookings import CANCELLED, DECLINED, Booking
 from bridge.core.calendar import changed
 from bridge.core.entries import Entry, Mark, is_off
+from bridge.core.reading import read_booking, text
 from bridge.core.tokens import Detail
 
 DAY: Final = timedelta(days=1)
 GRACE: Final = timedelta(days=30)
 """How long calendars are told of a cancellation before the booking leaves the feed."""
 
+_READER: Final = b"1"
+"""Part of every digest: raise it when reading changes, and every booking is read anew."""
 _SECOND: Final = timedelta(seconds=1)
 _TOO_FEW: Final = 0.5
 
@@ -44,6 +49,19 @@ class Sighting:
     digest: str
     document: bytes
     read_at: datetime
+
+
+def sighting(item: Mapping[str, object], read_at: datetime) -> Sighting:
+    """What the read API told of a booking. The digest is of a canonical form: equal ones say the same."""
+    document = json.dumps(item, sort_keys=True, separators=(",", ":")).encode()
+    digest = blake2b(document, digest_size=16, key=_READER).hexdigest()
+    return Sighting(text(item.get("uid"), limit=200), digest, document, read_at)
+
+
+def seen(told: Sighting) -> Booking:
+    """The booking that the read API told of."""
+    document = json.loads(told.document)
+    return read_booking(document if isinstance(document, dict) else {})
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,9 @@ import structlog
 from bridge.copera import Copera, CoperaError
 from bridge.core.bookings import Booking
 from bridge.core.hints import MARGIN, agrees, find
-from bridge.core.refresh import Sighting
+from bridge.core.refresh import Sighting, seen
 from bridge.database import Unavailable
-from bridge.mirror.taking import Taking, read
+from bridge.mirror.taking import Taking
 from bridge.store.bookings import Bookings
 from bridge.store.refreshes import Refreshes
 
@@ -119,7 +119,7 @@ class Hints:
         except CoperaError as problem:
             log.warning("mirror.hints_unanswered", reason=str(problem))
         await self._taking.take(listed)
-        by_uid = {one.uid: read(one) for one in listed}
+        by_uid = {one.uid: seen(one) for one in listed}
         rest = []
         for hint in hints:
             found = by_uid.get(await self._certain_uid(hint) or "") or find(hint.booking, by_uid.values())
@@ -149,7 +149,7 @@ class Hints:
         if sighting is None:
             return None
         await self._taking.take([sighting])
-        return read(sighting)
+        return seen(sighting)
 
     async def _search(self, said: Booking) -> Booking | None:
         """Among the bookings of its type around its start; all of them are news worth keeping."""
@@ -160,7 +160,7 @@ class Hints:
         async for page in self._copera.pages(*span, type_id=said.type_id, attempts=1):
             listed += page
         await self._taking.take(listed)
-        return find(said, map(read, listed))
+        return find(said, map(seen, listed))
 
     async def _learn(self, hint: Hint, uid: str) -> None:
         if uid in {hint.id, hint.booking.uid}:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -76,12 +77,13 @@ class Refresher:
         listing = Listing(await self._bookings.traces())
         at_first = not listing.known
         count = 0
-        async for page in self._copera.pages(since):
-            listing.add(page)
-            await self._step()
-            if at_first:  # nothing can be lost yet, and all of it need not be held in memory
-                count += await self._taking.take(listing.different.values())
-                listing.different.clear()
+        async with aclosing(self._copera.pages(since, ahead=True)) as pages:
+            async for page in pages:
+                listing.add(page)
+                await self._step()
+                if at_first:  # nothing can be lost yet, and all of it need not be held in memory
+                    count += await self._taking.take(listing.different.values())
+                    listing.different.clear()
         plan = plan_refresh(listing, since)
         if isinstance(plan, Suspicious):
             return Outcome(believed=False, problem=f"not believed: {plan.reason}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
@@ -10,19 +9,12 @@ from typing import Final
 
 from bridge.core.bookings import Booking
 from bridge.core.feeds import ALL, Who
-from bridge.core.reading import read_booking
-from bridge.core.refresh import Sighting, farewells, gone, settle
+from bridge.core.refresh import Sighting, farewells, gone, seen, settle
 from bridge.store.bookings import Bookings, Kept, Saving
 from bridge.store.feeds import FeedStore
 
 _BATCH: Final = 100
 """Bookings in one transaction: the receiver of webhooks waits for the same writer."""
-
-
-def read(sighting: Sighting) -> Booking:
-    """The booking in an answer of the read API."""
-    document = json.loads(sighting.document)
-    return read_booking(document if isinstance(document, dict) else {})
 
 
 class Taking:
@@ -46,7 +38,7 @@ class Taking:
         waiting = list(sightings)
         count = 0
         for first in range(0, len(waiting), _BATCH):
-            told = {one.uid: (one, read(one)) for one in waiting[first : first + _BATCH]}
+            told = {one.uid: (one, seen(one)) for one in waiting[first : first + _BATCH]}
             count += await self._change(list(told), partial(self._settled, told))
         return count
 

@@ -45,9 +45,8 @@ class Saving:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """What changed up to `revision`: entries, and by (host, uid) the farewells."""
+    """What changed: entries, and by (host, uid) the farewells."""
 
-    revision: int
     entries: tuple[Entry, ...]
     farewells: Mapping[tuple[str, str], Entry]
 
@@ -134,17 +133,15 @@ class Bookings:
 
     async def changes(self, since: int, most: int) -> Changed | None:
         """What changed after revision `since`; None when it is more than `most`."""
-        number = select(mirror.c.revision)
         newer = select(*_ENTRY, bookings.c.uid, bookings.c.shown).where(bookings.c.revision > since)
         parted = select(*_FAREWELL, farewells.c.uid, farewells.c.host_id).where(farewells.c.revision > since)
         async with self._database.read() as connection:
-            revision = (await connection.execute(number)).scalar() or 0
             rows = (await connection.execute(newer.limit(most + 1))).all()
             lost = (await connection.execute(parted.limit(most + 1))).all()
         if max(len(rows), len(lost)) > most:
             return None
         left = {(row.host_id, row.uid): _entry(row, shown=True) for row in lost}
-        return Changed(revision, tuple(_entry(row, shown=row.shown) for row in rows), left)
+        return Changed(tuple(_entry(row, shown=row.shown) for row in rows), left)
 
     async def of(self, who: Who, since: datetime, chunk: int = 500) -> AsyncIterator[list[Entry]]:
         """What a feed shows that starts at `since` or later, in chunks; a host's farewells come first."""

@@ -20,7 +20,7 @@ import structlog
 from bridge.core.bookings import BookingType, Directory
 from bridge.core.calendar import View, head
 from bridge.core.entries import Entry
-from bridge.core.feed_body import FeedBody, Piece, build, compressed, edit
+from bridge.core.feed_body import FeedBody, Item, build, edit
 from bridge.core.feeds import Who, feed_name
 from bridge.core.refresh import window
 from bridge.core.tokens import Options, Seals
@@ -52,7 +52,6 @@ class Shown:
     waiting: dict[str, Entry | None] = field(default_factory=dict)
     modified: datetime = _EPOCH
     zipped: bytes = b""
-    zipped_pieces: Mapping[bytes, bytes] = field(default_factory=dict)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
@@ -60,7 +59,7 @@ class Shown:
         """Bytes held, roughly."""
         if self.body is None:
             return 0
-        return len(self.body.data) + 2 * len(self.zipped) + 400 * len(self.body.pieces)
+        return self.body.size + 2 * len(self.zipped) + 500 * self.body.count
 
     def learn(self, changed: Changed) -> None:
         """Note what of these changes is shown here."""
@@ -122,6 +121,13 @@ class Shelf:
                 if self.state is None:
                     raise
 
+    def is_ready(self, shown: Shown) -> bool:
+        """Whether a feed can be served as it is."""
+        body = shown.body
+        if body is None or shown.waiting:
+            return False
+        return body.next_leave is None or self._clock() < body.next_leave
+
     def _is_fresh(self) -> bool:
         return self.state is not None and monotonic() < self._next_look
 
@@ -146,6 +152,11 @@ class Shelf:
                     shown.learn(changed)
         self.state = state
 
+    @property
+    def is_filled(self) -> bool:
+        """Whether a refresh of the mirror was ever believed."""
+        return self.state is not None and self.state.refreshed_at is not None
+
     def name(self, who: Who) -> str:
         """What calendars call a feed."""
         return feed_name(who, self.people, self.types)
@@ -156,9 +167,7 @@ class Shelf:
         if shown is None:
             shown = self._kept[who, options] = Shown(who, self.view(who, options))
         self._kept.move_to_end((who, options))
-        now = self._clock()
-        body = shown.body
-        if body is None or shown.waiting or (body.next_leave is not None and now >= body.next_leave):
+        if not self.is_ready(shown):
             await asyncio.shield(asyncio.ensure_future(self._renew(shown)))
         return shown
 
@@ -166,8 +175,7 @@ class Shelf:
         """The feed compressed; what did not change since the last time is not compressed again."""
         async with shown.lock:
             if not shown.zipped and shown.body is not None:
-                work = partial(compressed, shown.body, shown.zipped_pieces)
-                shown.zipped, shown.zipped_pieces = await asyncio.to_thread(work)
+                shown.zipped = await asyncio.to_thread(shown.body.compressed)
             return shown.zipped
 
     async def _renew(self, shown: Shown) -> None:
@@ -196,12 +204,12 @@ class Shelf:
     async def _build(self, shown: Shown) -> FeedBody:
         async with self._builds:
             now = self._clock()
-            found = []
+            found: list[Item] = []
             async for entries in self._bookings.of(shown.who, window(now, self._past_days)):
                 work = partial(_edits, entries, shown.view, self._past_days, now)
                 found += work() if len(entries) <= _INLINE else await asyncio.to_thread(work)
             latest = {one[0].uid: one for one in found}  # a booking comes after its farewell
-            return build(self._head(shown.who), list(latest.values()))
+            return build(self._head(shown.who), latest.values())
 
     def _rename(self, shown: Shown, at: datetime) -> None:
         shown.view = self.view(shown.who, shown.view.options)
@@ -224,7 +232,7 @@ class Shelf:
             total -= self._kept.popitem(last=False)[1].size
 
 
-def _edits(entries: list[Entry], view: View, past_days: int, now: datetime) -> list[tuple[Piece, bytes]]:
+def _edits(entries: list[Entry], view: View, past_days: int, now: datetime) -> list[Item]:
     return [found for entry in entries if (found := edit(entry, view, past_days, now)) is not None]
 
 

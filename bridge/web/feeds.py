@@ -7,7 +7,7 @@ is known is always answered with 200 or 304: calendars switch off what answers w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from functools import lru_cache
@@ -15,7 +15,8 @@ from typing import Final
 
 import structlog
 from aiohttp import hdrs, web
-from multidict import CIMultiDict
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.payload import Payload
 
 from bridge.core.feeds import Who, client
 from bridge.core.tokens import Options, Seals
@@ -38,12 +39,30 @@ _PRIVATE: Final = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "X-Robots-Tag": "noindex, nofollow",
+    hdrs.VARY: hdrs.ACCEPT_ENCODING,
 }
 _NEVER_KEPT: Final = {**_PRIVATE, hdrs.CACHE_CONTROL: "private, no-store"}
 _CALENDAR: Final = "text/calendar; charset=utf-8"
 _UPCOMING: Final = 5
+_IN_ONE_PIECE: Final = 2 * 2**20
+_MOST_TOKENS: Final = 4_096
 
 _client = lru_cache(maxsize=1024)(client)
+
+
+class Parts(Payload):
+    """A body in pieces, which are never put together: each is written when the one before has gone out."""
+
+    def __init__(self, parts: Sequence[bytes]) -> None:
+        super().__init__(parts)
+        self._size = sum(map(len, parts))
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        return b"".join(self._value).decode(encoding, errors)
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        for part in self._value:
+            await writer.write(part)
 
 
 class NoSuchFeed(Exception):
@@ -75,6 +94,8 @@ class Feeds:
         self._clock = clock
         self._observe = observe
         self._fetched: dict[tuple[Who, Options, str], datetime] = {}
+        self._known: dict[str, tuple[Who, Options]] = {}
+        self._known_under = self._shelf.registry
 
     def routes(self) -> list[web.RouteDef]:
         """The routes; GET answers HEAD, too."""
@@ -104,15 +125,20 @@ class Feeds:
     async def _find(self, token: str) -> tuple[Who, Options]:
         """Whom an address shows and how. Raises NoSuchFeed, NotYet, Unavailable."""
         await self._shelf.look()
+        if self._known_under is not self._shelf.registry or len(self._known) > _MOST_TOKENS:
+            self._known, self._known_under = {}, self._shelf.registry
+        known = self._known.get(token)
+        if known is not None:
+            return known
         claim = self._seals.read(token)
         who, generation = self._shelf.registry.get(claim.handle, (None, 0))
         if not self._seals.holds(claim, generation):
             raise NoSuchFeed
-        is_filled = self._shelf.state is not None and self._shelf.state.refreshed_at is not None
-        if not is_filled:
+        if not self._shelf.is_filled:
             raise NotYet
         if who is None:
             raise NoSuchFeed
+        self._known[token] = who, claim.options
         return who, claim.options
 
     async def _calendar(self, request: web.Request) -> web.Response:
@@ -142,22 +168,19 @@ class Feeds:
         shown = await self._shelf.get(who, options)
         self._note(request, who, options)
         body = shown.body
-        assert body is not None
-        zips = len(body.data) >= _WORTH_ZIPPING and _accepts_gzip(request)
-        plain = body.etag
-        etag = f'{plain[:-1]}-gz"' if zips else plain
+        assert body is not None, "a feed from the shelf is built"
+        zips = body.size >= _WORTH_ZIPPING and _accepts_gzip(request)
+        etag = f'{body.etag[:-1]}-gz"' if zips else body.etag
         modified = self._modified(shown)
-        headers = CIMultiDict(_PRIVATE)
-        headers[hdrs.ETAG] = etag
-        headers[hdrs.LAST_MODIFIED] = _http_date(modified)
-        headers[hdrs.VARY] = "Accept-Encoding"
-        if _is_known(request, plain, modified):
+        headers = {**_PRIVATE, hdrs.ETAG: etag, hdrs.LAST_MODIFIED: _http_date(modified)}
+        if _is_known(request, body.etag, modified):
             return web.Response(status=304, headers=headers)
         headers[hdrs.CONTENT_TYPE] = _CALENDAR
-        if not zips:
-            return web.Response(body=body.data, headers=headers)
-        headers[hdrs.CONTENT_ENCODING] = "gzip"
-        return web.Response(body=await self._shelf.zipped(shown), headers=headers)
+        if zips:
+            headers[hdrs.CONTENT_ENCODING] = "gzip"
+            return web.Response(body=await self._shelf.zipped(shown), headers=headers)
+        whole = body.data if body.size <= _IN_ONE_PIECE else Parts(body.parts)
+        return web.Response(body=whole, headers=headers)
 
     def _modified(self, shown: Shown) -> datetime:
         """Last-Modified, in whole seconds.

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bridge.copera import BrokenListing, Copera, CoperaError, Forbidden, Refused, Unauthorised, Unreachable
-from bridge.mirror.taking import read
+from bridge.core.refresh import seen
 from bridge.sandbox.copera import TOKEN, CoperaStandIn
 from bridge.sandbox.copera_api import BOOKINGS, MEMBERS
 from bridge.sandbox.faults import BrokenJson, Drop, Fault, RateLimit, Refuse, RepeatedCursor, Status
@@ -41,7 +41,7 @@ async def test_all_pages(stand_in: CoperaStandIn, copera: Copera) -> None:
     assert [call.args["limit"] for call in stand_in.calls] == ["100"] * 3
     async for page in copera.pages():
         for one in page:
-            booking, made = read(one), stand_in.calendar.bookings[one.uid]
+            booking, made = seen(one), stand_in.calendar.bookings[one.uid]
             assert (booking.uid, booking.start, booking.host_ids) == (made.uid, made.start, made.hosts)
 
 
