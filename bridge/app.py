@@ -244,6 +244,7 @@ class Service:
             secrets=[secret.get_secret_value() for secret in settings.copera_webhook_secrets],
             retention=timedelta(days=settings.bridge_retention_days),
             clock=self.clock,
+            proxies=settings.bridge_trusted_proxies,
             observe=self._count_event,
             reach=self._reach,
         )

@@ -1,13 +1,12 @@
-"""Who is asking: `X-Forwarded-For` and `X-Forwarded-Proto` are believed from trusted proxies only.
+"""Who is asking: `X-Forwarded-For` is believed from trusted proxies only.
 
-Anybody can send these headers; only what a proxy of ours wrote counts. Each proxy appends the address it
+Anybody can send this header; only what a proxy of ours wrote counts. Each proxy appends the address it
 was asked from, so the list is read from its end for as long as the hops are trusted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
 
@@ -18,20 +17,11 @@ Network = IPv4Network | IPv6Network
 _MOST_HOPS: Final = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Client:
-    """Who asks: an IP address ("" when not known) and whether they came by http or https."""
-
-    address: str
-    scheme: str
-
-
-def client(request: web.Request, trusted: Sequence[Network]) -> Client:
-    """The client behind our proxies; without them the connection's other end."""
+def client(request: web.Request, trusted: Sequence[Network]) -> str:
+    """The address of the client behind our proxies; without them the other end, "" if unknown."""
     peer = _address(request.remote or "")
-    seen = Client(str(peer) if peer else "", request.scheme)
     if peer is None or not _is_in(peer, trusted):
-        return seen
+        return str(peer) if peer else ""
     found = peer
     hops = ",".join(request.headers.getall("X-Forwarded-For", [])).split(",")
     for hop in reversed(hops[-_MOST_HOPS:]):
@@ -41,8 +31,7 @@ def client(request: web.Request, trusted: Sequence[Network]) -> Client:
         found = address
         if not _is_in(address, trusted):
             break
-    scheme = request.headers.get("X-Forwarded-Proto", "").rsplit(",", 1)[-1].strip().lower()
-    return Client(str(found), scheme if scheme in {"http", "https"} else seen.scheme)
+    return str(found)
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:

@@ -23,7 +23,9 @@ Parts = Mapping[str, Part]
 class Health:
     """Answers for the parts that `parts` looks at."""
 
-    def __init__(self, parts: Callable[[], Awaitable[Parts]], metrics: Callable[[], Awaitable[bytes]]) -> None:
+    def __init__(
+        self, parts: Callable[[], Awaitable[Parts]], metrics: Callable[[], Awaitable[bytes]]
+    ) -> None:
         self._parts = parts
         self._metrics = metrics
 

@@ -16,6 +16,7 @@ from bridge.core.signature import Rejected, verify
 from bridge.database import Unavailable
 from bridge.store.intake import Intake
 from bridge.web.answers import problem
+from bridge.web.forwarded import Network, client
 
 log = structlog.get_logger()
 
@@ -40,6 +41,7 @@ class Webhook:
         secrets: Sequence[str],
         retention: timedelta,
         clock: Callable[[], datetime],
+        proxies: Sequence[Network] = (),
         observe: Observer = lambda event, outcome: None,
         reach: Callable[[str], None] = lambda step: None,
     ) -> None:
@@ -47,6 +49,7 @@ class Webhook:
         self._secrets = tuple(secrets)
         self._retention = retention
         self._clock = clock
+        self._proxies = tuple(proxies)
         self._observe = observe
         self._reach = reach
         self._refused = 0
@@ -76,7 +79,7 @@ class Webhook:
         except web.HTTPRequestEntityTooLarge:
             return self._refuse(413, "too_large", f"The body is over {LARGEST_BODY} bytes.")
         except Rejected as reason:
-            self._fold(str(reason))
+            self._fold(str(reason), client(request, self._proxies))
             return self._refuse(401, "bad_signature", "The signature is missing or does not fit the body.")
         except NotAnEvent as reason:
             log.warning("event.refused", problem=str(reason))
@@ -124,9 +127,9 @@ class Webhook:
         self._observe("", error)
         return problem(status, error, message)
 
-    def _fold(self, reason: str) -> None:
+    def _fold(self, reason: str, address: str) -> None:
         """One line in ten seconds, however many wrong signatures arrive."""
         self._refused += 1
         if time.monotonic() - self._told_at >= _FOLD:
-            log.warning("signature.refused", problem=reason, times=self._refused)
+            log.warning("signature.refused", problem=reason, client=address, times=self._refused)
             self._told_at, self._refused = time.monotonic(), 0

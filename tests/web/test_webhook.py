@@ -118,8 +118,9 @@ async def test_a_signature_given_twice_is_refused(client: Client) -> None:
         b'{"event": ""}',
         b"\xff\xfe",
         b"[" * 100_000,
-    ]
-    + [b'{"event": "booking.created", "createdAt": NaN}', b'{"event": "a", "n": ' + b"9" * 5000 + b"}"],
+        b'{"event": "booking.created", "createdAt": NaN}',
+        b'{"event": "a", "n": ' + b"9" * 5000 + b"}",
+    ],
 )
 async def test_what_is_no_event_is_refused(client: Client, body: bytes) -> None:
     """400 for a body that is not JSON or has no event in it, however hostile."""
