@@ -13,7 +13,7 @@ from typing import Any
 
 import aiohttp
 
-from bridge.app import Service
+from bridge.app import Service, utc_now
 from bridge.core.signature import sign
 from bridge.sandbox.copera import SECRET, CoperaStandIn
 from bridge.sandbox.slack import SlackStandIn
@@ -124,7 +124,7 @@ async def running(
     }
     if copera is not None:
         values |= {"copera_api_url": copera.api_url, "copera_api_token": copera.token}
-    service = Service(Settings.model_validate(values | settings), **({"clock": clock} if clock else {}))
+    service = Service(Settings.model_validate(values | settings), clock=clock or utc_now)
     await service.start()
     bridge = Bridge(service, stand_in, copera, file)
     try:
