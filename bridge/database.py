@@ -31,6 +31,7 @@ _CHANNEL: Final = "booking_bridge"
 _NOTIFY: Final = text(f"SELECT pg_notify('{_CHANNEL}', :topic)")
 _CLOCK: Final = text("SELECT clock_timestamp()")
 _RECONNECT_SECONDS: Final = 2
+_LOOK_SECONDS: Final = 1
 _BUGS: Final = (IntegrityError, ProgrammingError, DataError)
 
 
@@ -48,6 +49,7 @@ class Database:
         self._lock = lock
         self._bells: dict[str, asyncio.Event] = {}
         self._appenders: dict[str, SqliteAppender] = {}
+        self._log_seen = (0, 0)
 
     @property
     def is_sqlite(self) -> bool:
@@ -139,13 +141,28 @@ class Database:
         bell.clear()
 
     async def listen(self) -> None:
-        """Ring here what other processes announce, for ever; waits out lost connections (PostgreSQL)."""
-        while not self.is_sqlite:
+        """Ring here what other processes announce, for ever; waits out lost connections (PostgreSQL).
+
+        SQLite announces nothing, but its write-ahead log changes when another process writes.
+        """
+        while self.is_sqlite:
+            await self._look_at_log()
+        while True:
             with suppress(Unavailable):
                 await self._listen_once()
-            for bell in self._bells.values():
-                bell.set()  # something may have been missed
+            self._ring_all()  # something may have been missed
             await asyncio.sleep(_RECONNECT_SECONDS)
+
+    async def _look_at_log(self) -> None:
+        seen = _stamp(Path(f"{self._writer.url.database}-wal"))
+        if seen != self._log_seen:
+            self._log_seen = seen
+            self._ring_all()
+        await asyncio.sleep(_LOOK_SECONDS)
+
+    def _ring_all(self) -> None:
+        for bell in self._bells.values():
+            bell.set()
 
     async def _listen_once(self) -> None:
         closed = asyncio.Event()
@@ -163,6 +180,15 @@ class Database:
 
     def _bell(self, topic: str) -> asyncio.Event:
         return self._bells.setdefault(topic, asyncio.Event())
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """What changes with a file's content, zeros when there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return 0, 0
+    return status.st_mtime_ns, status.st_size
 
 
 async def open_database(url: str, *, exclusive: bool = False, migrate: bool = True) -> Database:

@@ -23,7 +23,10 @@ from bridge.store.routing import KnownState, Received, Routed, RoutingStore, Rou
 log = structlog.get_logger()
 
 BATCH: Final = 32
-_IDLE: Final = 1.0
+_IDLE: Final = 5.0
+"""Seconds after which the database is looked at unasked, should an announcement be lost."""
+
+_RETRY: Final = 1.0
 _BREATH: Final = 0.02
 _PATIENCE: Final = 1.0
 
@@ -61,7 +64,7 @@ class Router:
                     await self._database.wait(TOPIC, _IDLE)
             except Unavailable as trouble:
                 log.warning("router.database_unavailable", problem=str(trouble))
-                await asyncio.sleep(_IDLE)
+                await asyncio.sleep(_RETRY)
 
     async def _give_way(self) -> None:
         """In a flood let events be acknowledged first, for a while: they are safe, and Copera waits."""

@@ -16,7 +16,7 @@ from bridge.courier.watch import Watch
 from bridge.database import Database, Unavailable
 from bridge.slack import TIMEOUT
 from bridge.store.deliveries import LEASE, Deliveries, Delivery, Settlement
-from bridge.store.doorkeeper import Claimant, Gate
+from bridge.store.doorkeeper import TOKEN, Claimant, Gate
 from bridge.store.routing import TOPIC
 
 log = structlog.get_logger()
@@ -24,7 +24,10 @@ log = structlog.get_logger()
 PARALLEL: Final = 64
 """Calls to Slack at the same time."""
 
-_IDLE: Final = 1.0
+_IDLE: Final = 5.0
+"""Seconds after which the database is looked at unasked, should an announcement be lost."""
+
+_RETRY: Final = 1.0
 _BREATH: Final = 0.01
 _DRAIN: Final = 10.0
 _MARGIN: Final = LEASE.total_seconds() - TIMEOUT
@@ -103,7 +106,7 @@ class Courier:
                 pause = 0.0 if claimed else await self._pause()
             except Unavailable as trouble:
                 log.warning("courier.database_unavailable", problem=str(trouble))
-                pause = _IDLE
+                pause = _RETRY
             if pause:
                 await self._database.wait(TOPIC, pause)
 
@@ -119,7 +122,7 @@ class Courier:
         return len(claimed)
 
     async def _pause(self) -> float:
-        """Seconds until there may be something to do; not more than a second, since others may add."""
+        """Seconds until there may be something to do."""
         due = await self._deliveries.next_due(self._clock())
         if due is None:
             return _IDLE
@@ -154,9 +157,11 @@ class Courier:
                 break
             except Unavailable as trouble:
                 log.warning("courier.database_unavailable", problem=str(trouble))
-                await asyncio.sleep(_IDLE)
+                await asyncio.sleep(_RETRY)
         for gate in settled.shut:
             _tell_shut(gate)
+        if any(gate.key == TOKEN for gate in settled.shut):
+            self._watch.alarm()
         for lost in settled.lost:
             log.warning("delivery.claim_lost", delivery=lost.delivery.id, booking=lost.delivery.booking_id)
         for settlement in settled.held:

@@ -1,4 +1,4 @@
-"""Every two seconds: hold claims, take over dead holders' claims, ask after the token, watch the clock."""
+"""The heartbeat: hold claims, take over dead holders' claims, ask after the token, watch the clock."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ from bridge.store.routing import TOPIC
 log = structlog.get_logger()
 
 _HEARTBEAT: Final = 2.0
+_RARELY: Final = 5
+"""Beats between looks at what seldom changes."""
+
 _QUESTION: Final = timedelta(seconds=30)
 """How long the other replicas leave it to one to ask after the token."""
 
@@ -49,6 +52,12 @@ class Watch:
         self._clock = clock
         self._holder = holder
         self._drift = self._now_drift()
+        self._alarmed = True  # whether the token may be refused, as far as this process knows
+        self._beats = 0
+
+    def alarm(self) -> None:
+        """The token was refused."""
+        self._alarmed = True
 
     async def begin(self) -> None:
         """Free what the process before this one held; a lost database is left to `run`."""
@@ -65,14 +74,23 @@ class Watch:
         while True:
             await asyncio.sleep(_HEARTBEAT)
             try:
-                await self._clock.set()
-                await self._watch_clock()
-                if not self._database.is_alone:
-                    await self._holder.renew()
-                await self._take_over()
-                await self._ask_after_token()
+                await self._beat()
             except Unavailable as trouble:
                 log.warning("courier.database_unavailable", problem=str(trouble))
+
+    async def _beat(self) -> None:
+        """Alone on its database, a process need not look for what others may have done."""
+        self._beats += 1
+        is_due = self._beats % _RARELY == 0
+        if is_due:
+            await self._clock.set()
+        await self._watch_clock()
+        if not self._database.is_alone:
+            await self._holder.renew()
+        if is_due or not self._database.is_alone:
+            await self._take_over()
+        if is_due or self._alarmed:
+            await self._ask_after_token()
 
     async def _take_over(self) -> None:
         freed = await self._deliveries.recover(
@@ -85,6 +103,7 @@ class Watch:
     async def _ask_after_token(self) -> None:
         """Ask Slack whether a refused token works again; then one delivery tries, for all others."""
         gate = await self._deliveries.gates.token()
+        self._alarmed = gate.failures > 0
         if not gate.waits_for_slack or not await self._deliveries.gates.take_question(
             self._clock(), _QUESTION
         ):
@@ -104,6 +123,9 @@ class Watch:
     async def _watch_clock(self) -> None:
         """After the clock was set back, times that were stored before would mean too long a wait."""
         drift = self._now_drift()
+        if abs(drift - self._drift) > _CLOCK_JUMP:
+            await self._clock.set()
+            drift = self._now_drift()
         back = self._drift - drift
         if back > _CLOCK_JUMP:
             log.warning("clock.set_back", seconds=round(back.total_seconds()))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from bridge.core.reading import Envelope
+from bridge.core.reading import Envelope, text
 from bridge.database import Database, Unavailable
 from bridge.store.events import TOPIC
 from bridge.tables.delivery import events
@@ -68,7 +68,7 @@ class Intake:
             "name": envelope.event,
             "at": envelope.at,
             "received_at": now,
-            "version": version[:20],
+            "version": text(version, limit=20),
             "source": source,
             "booking_id": envelope.booking_id,
             "state": "unrecognised" if envelope.problem else "received",
@@ -96,6 +96,7 @@ class Intake:
         for arrival in arrivals:
             if now > arrival.deadline and not arrival.stored.done():
                 arrival.stored.set_exception(Unavailable("the database did not take the event in time"))
+        self._waiting = [arrival for arrival in self._waiting if not arrival.stored.done()]
         self._watching = bool(arrivals)
         if self._watching:
             asyncio.get_running_loop().call_later(_WATCH, self._watch)
