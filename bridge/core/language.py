@@ -6,9 +6,11 @@ Adding a key is adding a line here; reading, problems, schema and completion fol
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo, available_timezones
 
+from bridge.core.amounts import read_length
 from bridge.core.bookings import Person
 from bridge.core.destinations import (
     HOST,
@@ -68,6 +70,13 @@ def _alerts(text: str) -> str:
     return destination
 
 
+def _horizon(text: str) -> timedelta:
+    length = read_length(text)
+    if not length:
+        raise ValueError("a length of time of nothing; to repair nothing, say `repair: off`")
+    return length
+
+
 def _person(values: dict[str, Any], node: MapNode, path: str, reading: Reading) -> Any:
     return Person("", values.get("name", ""), values.get("email", ""), values.get("slack", ""))
 
@@ -121,6 +130,16 @@ SETTINGS: Final = Table(
             ),
             "Which personal data messages may hold.",
             ({"email": True, "phone": False, "answers": True},),
+        ),
+        "repair": Key(
+            Flag(),
+            "Whether what Copera shows and no webhook told is posted, with a note. Default: on.",
+            (True,),
+        ),
+        "repair_horizon": Key(
+            Text("a length of time such as 2d", _horizon, STRING),
+            "After a longer pause than this, what was missed is not posted any more. Default: 2d.",
+            ("2d", "12h"),
         ),
     },
     _settings,

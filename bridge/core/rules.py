@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
@@ -67,11 +68,16 @@ class Show:
 
 @dataclass(frozen=True, slots=True)
 class RuleSettings:
-    """The file's `settings`: zone for text Slack cannot localise, where trouble is reported, privacy."""
+    """The file's `settings`: zone for text Slack cannot localise, where trouble is reported, privacy.
+
+    `repair` says whether what no webhook told is posted, `repair_horizon` after how long a pause it is not.
+    """
 
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     alerts_to: str | None = None
     show: Show = field(default_factory=Show)
+    repair: bool = True
+    repair_horizon: timedelta = timedelta(days=2)
 
 
 @dataclass(frozen=True)
