@@ -30,6 +30,7 @@ from bridge.database import Database, open_database
 from bridge.metrics import Metrics
 from bridge.mirror import Mirror
 from bridge.readiness import Readiness
+from bridge.repair import PATIENCE, Repair
 from bridge.retention import Retention
 from bridge.router import Router
 from bridge.rulebook import Rulebook
@@ -76,10 +77,12 @@ class Service:
         *,
         clock: Clock = utc_now,
         reach: Callable[[str], None] = lambda step: None,
+        patience: timedelta = PATIENCE,
     ) -> None:
         self._settings = settings
         self.clock = clock
         self._reach = reach
+        self._patience = patience
         self._tasks: list[asyncio.Task[None]] = []
         self._open = AsyncExitStack()
         self._members: tuple[Person, ...] = ()
@@ -229,12 +232,25 @@ class Service:
             past_days=settings.bridge_feed_past_days,
             people=lambda: self.rulebook.rules.people,
             named=self._name,
-            changed=self._feeds.invalidate,
+            changed=self._freshen,
         )
+        self.repair = Repair(
+            database,
+            self._intake.accept,
+            lambda: self.rulebook.rules.settings,
+            clock=self.clock,
+            patience=self._patience,
+            observe=lambda name: self.metrics.events.labels(name, "repaired").inc(),
+        )
+
+    def _freshen(self) -> None:
+        """The mirror changed, or was refreshed."""
+        self._feeds.invalidate()
+        self.repair.wake()
 
     def _hear(self, event: Event) -> None:
         """What a webhook says freshens the mirror."""
-        if self.mirror is not None:
+        if self.mirror is not None and event.source == "webhook":
             self.mirror.hint(event.booking.id, event.booking, event.at)
 
     async def _listen(self) -> None:
@@ -272,6 +288,7 @@ class Service:
         self._run("courier", self.courier.run())
         if self.mirror is not None:
             self._run("mirror", self.mirror.run())
+            self._run("repair", self.repair.run())
         self._run("feeds", self._feeds.run())
         self._run("rules", self.rulebook.watch(self.alerts.report, self._learn))
         self._run("alerts", self.alerts.run())

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
 import structlog
 
 from bridge.core.bookings import Booking, Event
+from bridge.core.identity import Identities, Identity, Name, Register
 from bridge.core.knowledge import Knowledge
 from bridge.core.order import position
 from bridge.core.reading import NotAnEvent, Unrecognised, read_event
+from bridge.core.repair import is_told
 from bridge.core.routing import route
 from bridge.core.rules import Rules
 from bridge.database import Database, Unavailable
@@ -29,6 +31,8 @@ _IDLE: Final = 5.0
 _RETRY: Final = 1.0
 _BREATH: Final = 0.02
 _PATIENCE: Final = 1.0
+
+_TOLD: Final = "what it says was told already: it was found in the read API, or a webhook was faster"
 
 
 class Router:
@@ -81,11 +85,11 @@ class Router:
         now = self._clock()
         async with self._store.turn() as turn:
             received = await turn.received(BATCH)
-            routed = await _route_batch(turn, received, knowledge)
+            routed, learnt = await _route_batch(turn, received, knowledge)
             self._reach("routing")
             if routed:
                 await self._keep_rules(turn, knowledge.rules, now)
-                await turn.write(routed, knowledge.rules.hash, now)
+                await turn.write(routed, knowledge.rules.hash, now, learnt)
         self._reach("routed")
         self._store.ring()
         for item in routed:
@@ -103,6 +107,7 @@ class Router:
             state=item.state,
             event_id=item.event.id,
             booking=item.event.booking_id,
+            called=_other_name(item),
             event_name=item.event.name,
             rules=[match.rule for match in item.matches] or None,
             problem=item.problem or None,
@@ -113,16 +118,27 @@ class Router:
             self._heard(item.read)
 
 
-async def _route_batch(turn: RoutingTurn, received: Sequence[Received], knowledge: Knowledge) -> list[Routed]:
-    """Decide over events in the order in which they take effect."""
-    if not received:
-        return []
-    booking_ids = {item.event.booking_id for item in received}
+def _other_name(item: Routed) -> str | None:
+    """What the event calls its booking, when that is not what the bridge does."""
+    called = item.read.booking.id if item.read else item.event.booking_id
+    return called if called != item.event.booking_id else None
+
+
+async def _route_batch(
+    turn: RoutingTurn, received: Sequence[Received], knowledge: Knowledge
+) -> tuple[list[Routed], list[Name]]:
+    """Decide over events in the order in which they take effect; and the names that were learnt."""
+    readings = sorted(map(_Reading, received), key=lambda reading: reading.place)
+    readable = [reading.read for reading in readings if isinstance(reading.read, Event)]
+    identities = Identities(await turn.register(readable) if readable else Register())
+    for reading in readings:
+        reading.identify(identities)
+    booking_ids = {reading.event.booking_id for reading in readings}
     past = _Past(
         await turn.known(booking_ids), await turn.positions(booking_ids), await turn.carded(booking_ids)
     )
-    readings = sorted((_Reading(item) for item in received), key=lambda reading: reading.place)
-    return [_route_one(reading, past, knowledge) for reading in readings]
+    routed = [_route_one(reading, past, knowledge) for reading in readings]
+    return routed, list(identities.learnt.values())
 
 
 @dataclass(slots=True)
@@ -135,7 +151,7 @@ class _Past:
 
     def take(self, item: Routed) -> None:
         assert item.read is not None
-        booking_id = item.read.booking.id
+        booking_id = item.event.booking_id
         if item.state == "routed":
             self.known[booking_id] = KnownState(item.position, item.read, item.previous)
             self.latest[booking_id] = item.position
@@ -157,6 +173,13 @@ class _Reading:
             self.read = str(problem)
         else:
             self.place = position(self.read.at, self.read.name, self.event.seq)
+        self.identity = Identity(self.event.booking_id)
+
+    def identify(self, identities: Identities) -> None:
+        """Find out which booking is meant, whatever the event calls it."""
+        if isinstance(self.read, Event):
+            self.identity = identities.of(self.read)
+            self.event = replace(self.event, booking_id=self.identity.key)
 
 
 def _route_one(reading: _Reading, past: _Past, knowledge: Knowledge) -> Routed:
@@ -173,9 +196,14 @@ def _route_one(reading: _Reading, past: _Past, knowledge: Knowledge) -> Routed:
 
 
 def _decide(reading: _Reading, read: Event, past: _Past, knowledge: Knowledge) -> Routed:
-    booking_id = read.booking.id
+    booking_id, identity = reading.event.booking_id, reading.identity
     is_late = reading.place < past.latest.get(booking_id, "")
-    previous = reading.previous if is_late else _previous(read, past.known.get(booking_id))
+    known = past.known.get(booking_id)
+    if identity.told or is_told(
+        read, known.event if known else None, is_late=is_late, repaired_at=identity.repaired_at
+    ):
+        return Routed(reading.event, "superseded", reading.place, read, reading.previous, problem=_TOLD)
+    previous = reading.previous if is_late else _previous(read, known)
     decision = route(
         read, knowledge.rules, directory=knowledge.directory, types=knowledge.types, previous=previous
     )

@@ -16,7 +16,7 @@ LAYERS = (
     {"sandbox"},
     {"app"},
     {"readiness"},
-    {"web", "router", "courier", "mirror", "doctor", "rulebook", "alerts", "retention"},
+    {"web", "router", "courier", "mirror", "doctor", "rulebook", "alerts", "retention", "repair"},
     {"store", "slack", "copera"},
     {"database", "migrations"},
     {"tables", "appending", "settings", "logs", "metrics"},

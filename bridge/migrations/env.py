@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from bridge.tables import delivery, metadata, mirror  # noqa: F401 - importing them fills the metadata
+from bridge.tables import delivery, metadata, mirror, repair  # noqa: F401 - importing them fills the metadata
 
 connection = context.config.attributes["connection"]
 context.configure(connection=connection, target_metadata=metadata, user_module_prefix="")

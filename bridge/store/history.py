@@ -20,6 +20,7 @@ from bridge.store.gates import Gates
 from bridge.store.routing import TOPIC, known_booking
 from bridge.tables.delivery import attempts, cards, deliveries, events, gates, rules_files
 from bridge.tables.mirror import links
+from bridge.tables.repair import booking_names
 
 _LINK: Final = re.compile(r"/archives/([A-Z0-9]+)/p(\d{10})(\d{6})(?:\?(?:.*&)?thread_ts=([\d.]+))?")
 
@@ -108,7 +109,10 @@ class History:
         elif what:
             of_event = events.c.id.startswith(what.lower(), autoescape=True)
             called = select(links.c.webhook_id).where(links.c.uid == what)
-            of_booking = (events.c.booking_id == what) | events.c.booking_id.in_(called)
+            keys = select(booking_names.c.key).where(
+                (booking_names.c.id == what) | booking_names.c.id.in_(called)
+            )
+            of_booking = (events.c.booking_id == what) | events.c.booking_id.in_(keys)
             query = query.where(of_event | of_booking)
         async with self._database.read() as connection:
             rows = [dict(row._mapping) for row in await connection.execute(query)]

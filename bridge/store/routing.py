@@ -14,11 +14,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.core.bookings import Booking, Event
+from bridge.core.identity import Name, Register
 from bridge.core.order import delivery_id
 from bridge.core.reading import read_booking, write_booking
 from bridge.core.routing import Match
 from bridge.core.rules import Rules
 from bridge.database import Database
+from bridge.store import identities
 from bridge.store.doorkeeper import REFRESH
 from bridge.store.events import StoredEvent
 from bridge.tables.delivery import booking_states, cards, deliveries, events, rules_files
@@ -47,7 +49,7 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Routed:
-    """What became of one event."""
+    """What became of one event; `event.booking_id` is the key under which its booking is known."""
 
     event: StoredEvent
     state: str  # routed, superseded, unrecognised
@@ -102,6 +104,10 @@ class RoutingTurn:
             found.append(Received(StoredEvent(**columns), previous))
         return found
 
+    async def register(self, events: Sequence[Event]) -> Register:
+        """Under which names the bookings of these events are known."""
+        return await identities.load(self._connection, events)
+
     async def known(self, booking_ids: Collection[str]) -> dict[str, KnownState]:
         """The present states of these bookings, as far as they are known."""
         query = select(booking_states).where(booking_states.c.booking_id.in_(booking_ids))
@@ -135,11 +141,14 @@ class RoutingTurn:
         row = {"hash": rules.hash, "text": rules.text, "since": now}
         await self._connection.execute(self._insert(rules_files).on_conflict_do_nothing(), [row])
 
-    async def write(self, routed: Sequence[Routed], rules_hash: str, now: datetime) -> int:
-        """Record what became of events; the number of new deliveries."""
+    async def write(
+        self, routed: Sequence[Routed], rules_hash: str, now: datetime, learnt: Collection[Name] = ()
+    ) -> int:
+        """Record what became of events, and the names that were learnt; the number of new deliveries."""
+        await identities.save(self._database, self._connection, learnt, now)
         await self._connection.execute(_EVENT, [_event_row(item, rules_hash, now) for item in routed])
         states = {
-            item.read.booking.id: _state_row(item, item.read)
+            item.event.booking_id: _state_row(item, item.read)
             for item in routed
             if item.read and item.state == "routed"
         }
@@ -194,6 +203,7 @@ _EVENT: Final = (
     update(events)
     .where(events.c.seq == bindparam("b_seq"))
     .values(
+        booking_id=bindparam("b_booking_id"),
         state=bindparam("b_state"),
         problem=bindparam("b_problem"),
         previous=bindparam("b_previous"),
@@ -206,6 +216,7 @@ _EVENT: Final = (
 def _event_row(item: Routed, rules_hash: str, now: datetime) -> dict[str, object]:
     return {
         "b_seq": item.event.seq,
+        "b_booking_id": item.event.booking_id,
         "b_state": item.state,
         "b_problem": item.problem,
         "b_previous": _json(item.previous),
@@ -216,7 +227,7 @@ def _event_row(item: Routed, rules_hash: str, now: datetime) -> dict[str, object
 
 def _state_row(item: Routed, event: Event) -> dict[str, object]:
     return {
-        "booking_id": event.booking.id,
+        "booking_id": item.event.booking_id,
         "position": item.position,
         "event_id": event.id,
         "name": event.name,

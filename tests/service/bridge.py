@@ -15,6 +15,7 @@ import aiohttp
 
 from bridge.app import Service, utc_now
 from bridge.core.signature import sign
+from bridge.repair import PATIENCE
 from bridge.sandbox.copera import SECRET, CoperaStandIn
 from bridge.sandbox.slack import SlackStandIn
 from bridge.sandbox.slack_records import Message
@@ -99,7 +100,8 @@ async def running(
     rules: str = RULES,
     slack: SlackStandIn | None = None,
     copera: CoperaStandIn | None = None,
-    clock: Callable[[], datetime] | None = None,
+    clock: Callable[[], datetime] = utc_now,
+    patience: timedelta = PATIENCE,
     **settings: Any,
 ) -> AsyncIterator[Bridge]:
     """A bridge, unpaced unless the settings say otherwise; the stand-ins are started when they are not."""
@@ -124,7 +126,7 @@ async def running(
     }
     if copera is not None:
         values |= {"copera_api_url": copera.api_url, "copera_api_token": copera.token}
-    service = Service(Settings.model_validate(values | settings), clock=clock or utc_now)
+    service = Service(Settings.model_validate(values | settings), clock=clock, patience=patience)
     await service.start()
     bridge = Bridge(service, stand_in, copera, file)
     try:

@@ -15,6 +15,45 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "booking_names",
+        sa.Column("id", sa.String(length=200), nullable=False),
+        sa.Column("key", sa.String(length=200), nullable=False),
+        sa.Column("kind", sa.String(length=10), nullable=False),
+        sa.Column("contact", sa.String(length=32), nullable=False),
+        sa.Column("repaired_at", Moment(timezone=True), nullable=True),
+        sa.Column("at", Moment(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_booking_names")),
+    )
+    op.create_index("ix_booking_names_contact", "booking_names", ["contact", "kind"], unique=False)
+    op.create_index(op.f("ix_booking_names_key"), "booking_names", ["key"], unique=False)
+    op.create_table(
+        "sightings",
+        sa.Column("uid", sa.String(length=200), nullable=False),
+        sa.Column("contact", sa.String(length=32), nullable=False),
+        sa.Column("seen", sa.Text(), nullable=False),
+        sa.Column("since", Moment(timezone=True), nullable=False),
+        sa.Column("told", sa.Text(), nullable=True),
+        sa.Column("pending", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("uid", name=op.f("pk_sightings")),
+    )
+    op.create_index(op.f("ix_sightings_contact"), "sightings", ["contact"], unique=False)
+    op.create_index(
+        "ix_sightings_pending",
+        "sightings",
+        ["since"],
+        unique=False,
+        sqlite_where=sa.text("pending"),
+        postgresql_where=sa.text("pending"),
+    )
+    op.create_table(
+        "repairs",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("looked_at", Moment(timezone=True), nullable=True),
+        sa.Column("holder", sa.String(length=40), nullable=False),
+        sa.Column("lease_until", Moment(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_repairs")),
+    )
+    op.create_table(
         "attempts",
         sa.Column("seq", sa.Integer(), autoincrement=True, nullable=False),
         sa.Column("delivery_id", sa.String(length=16), nullable=False),
@@ -361,3 +400,15 @@ def downgrade() -> None:
     op.drop_table("booking_hosts")
     op.drop_index(op.f("ix_attempts_delivery_id"), table_name="attempts")
     op.drop_table("attempts")
+    op.drop_table("repairs")
+    op.drop_index(
+        "ix_sightings_pending",
+        table_name="sightings",
+        sqlite_where=sa.text("pending"),
+        postgresql_where=sa.text("pending"),
+    )
+    op.drop_index(op.f("ix_sightings_contact"), table_name="sightings")
+    op.drop_table("sightings")
+    op.drop_index(op.f("ix_booking_names_key"), table_name="booking_names")
+    op.drop_index("ix_booking_names_contact", table_name="booking_names")
+    op.drop_table("booking_names")

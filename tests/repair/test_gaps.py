@@ -1,0 +1,327 @@
+"""Gaps through the real service: what no webhook told shows once, and a late webhook adds nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge.sandbox.copera import CoperaStandIn
+from bridge.sandbox.copera_calendar import Envelope, Ids
+from bridge.sandbox.copera_load import furnish
+from bridge.sandbox.slack import SlackStandIn
+from bridge.sandbox.slack_records import Message
+from bridge.store.history import History
+from bridge.store.repair import Repairs
+from tests.service.bridge import Bridge, eventually, running
+
+both_ids = pytest.mark.parametrize("ids", ["different", "equal"])
+NOTE = "found while catching up"
+CARDS = 'version: 1\nrules: [{name: all, post: {to: "#sales"}}]\n'
+POSTS = 'version: 1\nrules: [{name: all, post: {to: "#sales", style: post}}]\n'
+PATIENCE = timedelta(seconds=0.3)
+ALICE = {"name": "Alice Booker", "email": "alice@example.com"}
+
+
+@dataclass
+class World:
+    """The two stand-ins and one database; `run` is a process of the bridge between them."""
+
+    copera: CoperaStandIn
+    slack: SlackStandIn
+    run: Callable[..., AbstractAsyncContextManager[Bridge]]
+    day: datetime
+
+    def book(self, **changes: Any) -> Envelope:
+        """A booking a week ahead, its webhook not sent."""
+        return self.copera.calendar.create("Intro Call", **{"start": self.day, "booker": ALICE, **changes})
+
+    def cards(self) -> list[Message]:
+        return [message for message in self.slack.messages("#sales") if not message.is_reply]
+
+    def replies(self) -> list[str]:
+        return [message.text for message in self.slack.messages("#sales") if message.is_reply]
+
+
+@pytest.fixture
+def ids() -> Ids:
+    """Whether webhooks call a booking as the read API does."""
+    return "different"
+
+
+@pytest.fixture
+async def world(tmp_path: Path, database_url: str, ids: Ids) -> AsyncIterator[World]:
+    copera, slack = CoperaStandIn(ids=ids), SlackStandIn()
+    furnish(copera.calendar)
+    slack.add_channel("sales")
+    await copera.start()
+    await slack.start()
+
+    @asynccontextmanager
+    async def run(**settings: Any) -> AsyncIterator[Bridge]:
+        values = {"rules": CARDS, "patience": PATIENCE, "bridge_sync_interval": 5, **settings}
+        async with running(
+            tmp_path, database_url=database_url, slack=slack, copera=copera, **values
+        ) as bridge:
+            copera.unsubscribe()
+            copera.subscribe(f"{bridge.service.url}/webhooks/copera")
+            yield bridge
+        copera.unsubscribe()
+
+    day = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(days=7)
+    yield World(copera, slack, run, day)
+    await copera.stop()
+    await slack.stop()
+
+
+async def looked(bridge: Bridge) -> None:
+    """Wait until the mirror was refreshed anew and everything found was played and delivered."""
+    mirror = bridge.service.mirror
+    assert mirror is not None
+    await mirror.refresh()
+    bridge.service.repair.wake()
+    repairs = Repairs(bridge.service.database)
+
+    async def is_over() -> bool:
+        progress = await repairs.progress()
+        return progress.refreshed_at == progress.looked_at and await repairs.next_since() is None
+
+    await eventually(is_over, 20)
+    await bridge.settled(20)
+
+
+async def states(bridge: Bridge) -> list[tuple[str, str, str]]:
+    return [(e.name, e.source, e.state) for e in reversed(await bridge.service.events.list())]
+
+
+@both_ids
+@pytest.mark.parametrize("rules", [CARDS, POSTS], ids=["card", "post"])
+async def test_what_was_missed_shows_once_and_late_webhooks_add_nothing(world: World, rules: str) -> None:
+    """New, cancelled, moved, reassigned and confirmed while the process was away; then told after all."""
+    hosts = [member.id for member in world.copera.calendar.members.values()]
+    async with world.run(rules=rules) as bridge:
+        await looked(bridge)
+        told = [
+            world.book(booker={"name": name, "email": f"{name}@example.com"}, pending=name == "dan")
+            for name in ("ann", "ben", "cid", "dan")
+        ]
+        for envelope in told:
+            await world.copera.send(envelope)
+        await bridge.settled()
+        await looked(bridge)
+        assert len(world.cards()) == 4
+    calendar = world.copera.calendar
+    ann, ben, cid, dan = (envelope.uid for envelope in told)
+    missed = [
+        calendar.cancel(ann),
+        calendar.reschedule(ben, world.day + timedelta(days=1)),
+        calendar.reassign(cid, hosts[1:2]),
+        calendar.confirm(dan),
+        world.book(),
+    ]
+    async with world.run(rules=rules) as bridge:
+        await looked(bridge)
+        shown = len(world.slack.messages("#sales"))
+        assert shown == 9
+        assert len(world.cards()) == (5 if rules == CARDS else 9)
+        found = [event for event in await states(bridge) if event[1] == "repair"]
+        names = sorted(name for name, _, _ in found)
+        assert names == ["cancelled", "confirmed", "created", "reassigned", "rescheduled"]
+        assert {state for _, _, state in found} == {"routed"}
+        notes = [message for message in world.slack.messages("#sales") if NOTE in str(message.content)]
+        assert len(notes) >= 5
+        for envelope in missed:
+            await world.copera.send(envelope)
+        await bridge.settled()
+        await asyncio.sleep(0.3)
+        assert len(world.slack.messages("#sales")) == shown
+        assert [state for _, source, state in await states(bridge) if source == "webhook"][4:] == [
+            "superseded"
+        ] * 5
+        await looked(bridge)
+        assert len(world.slack.messages("#sales")) == shown
+
+
+@both_ids
+async def test_the_booking_stays_one_under_both_names(world: World) -> None:
+    """After a repair told it and its webhook came, a later webhook goes on with the same card."""
+    async with world.run() as bridge:
+        await looked(bridge)
+        created = world.book()
+        await looked(bridge)
+        (card,) = world.cards()
+        await world.copera.send(created)
+        await world.copera.send(world.copera.calendar.cancel(created.uid))
+        await bridge.settled()
+        (same,) = world.cards()
+        assert same.ts == card.ts
+        assert "Cancelled" in same.text
+        assert NOTE not in str(same.content)
+        assert len(world.replies()) == 1
+        history = History(bridge.service.database)
+        called = {created.uid, created.data["id"]}
+        for name in called:
+            assert len(await history.find(name)) == 3
+        await looked(bridge)
+        assert len(world.replies()) == 1
+
+
+@both_ids
+@pytest.mark.parametrize("rules", [CARDS, POSTS], ids=["card", "post"])
+async def test_late_webhooks_of_a_booking_that_moved_on_add_nothing(world: World, rules: str) -> None:
+    """Booked, moved and reassigned unseen: told once as it is; the three late webhooks are known news."""
+    hosts = [member.id for member in world.copera.calendar.members.values()]
+    async with world.run(rules=rules) as bridge:
+        await looked(bridge)
+        created = world.book()
+        moved = world.copera.calendar.reschedule(created.uid, world.day + timedelta(days=1))
+        given = world.copera.calendar.reassign(created.uid, hosts[1:2])
+        await looked(bridge)
+        assert len(world.slack.messages("#sales")) == 1
+        for envelope in (created, moved, given):
+            await world.copera.send(envelope)
+        await bridge.settled()
+        await looked(bridge)
+        assert len(world.slack.messages("#sales")) == 1
+        await world.copera.send(world.copera.calendar.cancel(created.uid))
+        await bridge.settled()
+        assert len(world.slack.messages("#sales")) == 2
+
+
+@both_ids
+async def test_what_webhooks_told_is_not_told_again(world: World) -> None:
+    """Of one booker's several bookings of one type each is told once, by its webhook."""
+    async with world.run() as bridge:
+        await looked(bridge)
+        for number in range(5):
+            await world.copera.send(world.book(start=world.day + timedelta(hours=number)))
+        first = next(iter(world.copera.calendar.bookings))
+        await world.copera.send(world.copera.calendar.reschedule(first, world.day + timedelta(days=2)))
+        await bridge.settled()
+        await looked(bridge)
+        await looked(bridge)
+        assert len(world.cards()) == 5
+        assert {source for _, source, _ in await states(bridge)} == {"webhook"}
+
+
+async def test_what_a_webhook_told_while_the_api_was_away_is_recognised(world: World) -> None:
+    """No name could be looked up then, and the booking moved unseen: it is told as moved, not as new."""
+    from bridge.sandbox.faults import Status
+
+    async with world.run() as bridge:
+        await looked(bridge)
+        world.copera.fault = Status(503)
+        created = world.book()
+        await world.copera.send(created)
+        await bridge.settled()
+        world.copera.calendar.reschedule(created.uid, world.day + timedelta(days=1))
+    world.copera.fault = None
+    async with world.run() as bridge:
+        await looked(bridge)
+        (_card,) = world.cards()
+        (reply,) = world.replies()
+        assert "Rescheduled" in reply
+
+
+async def test_a_fresh_install_posts_nothing(world: World) -> None:
+    """5,000 bookings that were there are the baseline; the next one is posted."""
+    world.copera.load(5000)
+    async with world.run() as bridge:
+        await looked(bridge)
+        assert world.slack.messages() == []
+        assert await states(bridge) == []
+        later = next(
+            booking.uid
+            for booking in world.copera.calendar.bookings.values()
+            if booking.start > world.day and booking.status == "CONFIRMED"
+        )
+        world.book()
+        world.copera.calendar.cancel(later)
+        await looked(bridge)
+        assert len(world.cards()) == 2
+
+
+async def test_a_restored_database_floods_nobody(world: World) -> None:
+    """What changed before a refresh long ago and now is the baseline; what changes then is posted."""
+    async with world.run(clock=lambda: datetime.now(UTC) - timedelta(days=3)) as bridge:
+        await looked(bridge)
+    for _ in range(20):
+        world.book()
+    async with world.run() as bridge:
+        await looked(bridge)
+        assert world.slack.messages() == []
+        world.book(start=world.day + timedelta(days=1))
+        await looked(bridge)
+        assert len(world.cards()) == 1
+
+
+async def test_after_a_pause_only_what_still_matters_is_posted(world: World) -> None:
+    """A day and a half away: what lies ahead is told, what is over is not."""
+
+    def then() -> datetime:
+        return datetime.now(UTC) - timedelta(days=1.5)
+
+    soon = world.book(start=datetime.now(UTC) - timedelta(hours=2))
+    async with world.run(clock=then) as bridge:
+        await looked(bridge)
+    world.copera.calendar.cancel(soon.uid)
+    world.book(start=datetime.now(UTC) - timedelta(hours=3))
+    world.book()
+    async with world.run() as bridge:
+        await looked(bridge)
+        (card,) = world.cards()
+        assert "Cancelled" not in card.text
+
+
+async def test_repair_can_be_switched_off(world: World) -> None:
+    """Nothing is posted then, nor when it is switched on later."""
+    off = CARDS + "settings: {repair: off}\n"
+    async with world.run(rules=off) as bridge:
+        await looked(bridge)
+        world.book()
+        await looked(bridge)
+    async with world.run() as bridge:
+        await looked(bridge)
+        assert world.slack.messages() == []
+        world.book(start=world.day + timedelta(days=1))
+        await looked(bridge)
+        assert len(world.cards()) == 1
+
+
+async def test_a_webhook_within_the_patience_is_the_one_that_tells(world: World) -> None:
+    async with world.run(patience=timedelta(seconds=3)) as bridge:
+        await looked(bridge)
+        created = world.book()
+        mirror = bridge.service.mirror
+        assert mirror is not None
+        await mirror.refresh()
+        await asyncio.sleep(1.5)
+        assert world.slack.messages() == []
+        await world.copera.send(created)
+        await bridge.settled()
+        await looked(bridge)
+        assert await states(bridge) == [("created", "webhook", "routed")]
+        (card,) = world.cards()
+        assert NOTE not in str(card.content)
+
+
+async def test_what_took_place_and_a_no_show_are_no_gaps(world: World) -> None:
+    """COMPLETED is what becomes of a confirmed booking; a no-show is told by its webhook, however late."""
+    async with world.run() as bridge:
+        await looked(bridge)
+        created = world.book()
+        await world.copera.send(created)
+        world.copera.calendar.change("", created.uid, status="COMPLETED")
+        no_show = world.copera.calendar.no_show(created.uid)
+        await looked(bridge)
+        await looked(bridge)
+        assert [source for _, source, _ in await states(bridge)] == ["webhook"]
+        await world.copera.send(no_show)
+        await bridge.settled()
+        assert len(world.replies()) == 1
