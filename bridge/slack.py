@@ -7,7 +7,6 @@ people see it twice. Facts from docs.slack.dev (chat.postMessage, chat.update, c
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from bridge.core.messages import Rendered
-from bridge.core.retry import Outcome, Verdict, sort_error
+from bridge.core.retry import Outcome, Verdict
+from bridge.core.slack_answers import api_outcome, webhook_outcome
 
 TIMEOUT: Final = 8.0
 """Seconds one call may take, shorter than a claim's lease."""
@@ -154,7 +154,7 @@ class Slack:
                 unfurl_links=False,
                 unfurl_media=False,
             )
-            return _webhook_outcome(answer.status_code, answer.body, answer.headers)
+            return webhook_outcome(answer.status_code, answer.body, answer.headers)
 
         return await self._timed("webhook", call)
 
@@ -260,7 +260,7 @@ class Slack:
         try:
             outcome = await call()
         except SlackApiError as problem:
-            outcome = _api_outcome(problem)
+            outcome = api_outcome(problem.response)
         except _SENT_NOTHING as problem:
             outcome = Outcome(Verdict.TRANSIENT, "network_no_connection", detail=type(problem).__name__)
         except (aiohttp.ClientError, TimeoutError, OSError) as problem:
@@ -269,53 +269,6 @@ class Slack:
             outcome = Outcome(Verdict.UNKNOWN, "answer_not_understood", detail=type(problem).__name__)
         self._observe(method, outcome.error or "ok", time.monotonic() - begun)
         return outcome
-
-
-def _api_outcome(problem: SlackApiError) -> Outcome:
-    """An error of the Web API; the response may be of several shapes when a proxy answers."""
-    response: Any = problem.response
-    data = getattr(response, "data", None)
-    data = data if isinstance(data, dict) else {}
-    status = getattr(response, "status_code", None) or getattr(response, "status", None) or 0
-    headers = {str(k).lower(): v for k, v in (getattr(response, "headers", None) or {}).items()}
-    error = str(data.get("error") or "")[:100]
-    if status == 429 or error in {"ratelimited", "rate_limited"}:
-        return Outcome(
-            Verdict.LIMITED, error or "ratelimited", retry_after=_seconds(headers.get("retry-after"))
-        )
-    if error:
-        needed = f"needed: {data['needed']}" if data.get("needed") else ""
-        return Outcome(sort_error(error), error, detail=needed)
-    if status >= 500 or status < 300:
-        return Outcome(Verdict.UNKNOWN, f"http_{status}", retry_after=_seconds(headers.get("retry-after")))
-    return Outcome(Verdict.TRANSIENT, f"http_{status}")
-
-
-def _webhook_outcome(status: int, body: str, headers: Mapping[str, Any]) -> Outcome:
-    """Incoming webhooks answer in plain text; see docs.slack.dev on sending messages with them."""
-    lower = {str(key).lower(): value for key, value in headers.items()}
-    error = body.strip()[:100]
-    if status == 200 and error == "ok":
-        return Outcome(Verdict.SENT)
-    if status == 429:
-        return Outcome(Verdict.LIMITED, "ratelimited", retry_after=_seconds(lower.get("retry-after")))
-    if status >= 500:
-        return Outcome(Verdict.UNKNOWN, f"http_{status}")
-    verdict = sort_error(error)
-    if verdict is Verdict.TOKEN:  # the webhook's token is the webhook
-        verdict = Verdict.DESTINATION
-    if verdict is Verdict.UNKNOWN:
-        return Outcome(Verdict.MESSAGE if 400 <= status < 500 else Verdict.UNKNOWN, f"http_{status}")
-    return Outcome(verdict, error)
-
-
-def _seconds(value: object) -> float | None:
-    """Retry-After in seconds, at most an hour; None when it is missing or odd."""
-    try:
-        seconds = float(str(value))
-    except ValueError:
-        return None
-    return None if math.isnan(seconds) else min(max(seconds, 0), 3600)
 
 
 def _channel(item: Mapping[str, Any]) -> Channel:

@@ -38,6 +38,10 @@ def waiting(table: FromClause) -> ColumnElement[bool]:
     return and_(active(table), table.c.state == literal_column("'waiting'"))
 
 
+DEAD: Final = deliveries.c.state == literal_column("'dead'")
+"""What was given up, in the form of its index."""
+
+
 def _lane(other: FromClause) -> ColumnElement[bool]:
     """The deliveries of the same booking to the same destination."""
     return and_(

@@ -8,7 +8,9 @@ from datetime import datetime
 from sqlalchemy import func, select
 
 from bridge.database import Database
-from bridge.tables.delivery import deliveries, events
+from bridge.store.claims import DEAD, active
+from bridge.store.routing import RECEIVED
+from bridge.tables.delivery import deliveries
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +32,16 @@ class Figures:
 
     async def queue(self) -> Queue:
         state = deliveries.c.state
-        counted = select(state, func.count()).where(state.in_(("waiting", "sending", "dead"))).group_by(state)
-        oldest = select(func.min(deliveries.c.created_at)).where(state.in_(("waiting", "sending")))
-        received = select(func.count()).where(events.c.state == "received")
+        counted = select(state, func.count()).where(active(deliveries)).group_by(state)
+        dead = select(func.count()).select_from(deliveries).where(DEAD)
+        oldest = select(func.min(deliveries.c.created_at)).where(active(deliveries))
+        received = select(func.count()).where(RECEIVED)
         async with self._database.read() as connection:
             counts = {row[0]: row[1] for row in await connection.execute(counted)}
             return Queue(
                 received=await connection.scalar(received) or 0,
                 waiting=counts.get("waiting", 0),
                 sending=counts.get("sending", 0),
-                dead=counts.get("dead", 0),
+                dead=await connection.scalar(dead) or 0,
                 oldest=await connection.scalar(oldest),
             )

@@ -14,6 +14,7 @@ from sqlalchemy import CompoundSelect, Select, select, update
 from bridge.core.bookings import Booking, Event
 from bridge.core.reading import NotAnEvent, Unrecognised, read_event
 from bridge.database import Database
+from bridge.store.claims import DEAD
 from bridge.store.delivery import Attempt
 from bridge.store.events import StoredEvent
 from bridge.store.gates import Gates
@@ -77,7 +78,7 @@ class History:
         """The latest deliveries, newest first."""
         query = select(*_RECORD).order_by(deliveries.c.seq.desc()).limit(limit)
         if state:
-            query = query.where(deliveries.c.state == state)
+            query = query.where(DEAD if state == "dead" else deliveries.c.state == state)
         if ids:
             query = query.where(deliveries.c.id.in_(ids))
         if event_id:
@@ -141,8 +142,7 @@ class History:
 
         What may have reached Slack before they died is still looked up there first.
         """
-        dead = deliveries.c.state == "dead"
-        chosen = dead & deliveries.c.id.in_(ids) if ids else dead
+        chosen = DEAD & deliveries.c.id.in_(ids) if ids else DEAD
         fresh = {"state": "waiting", "next_at": now, "attempts": 0, "failing_since": None, "done_at": None}
         async with self._database.write() as connection:
             await Gates(self._database).lock(connection)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import bindparam, select, text, union, update
+from sqlalchemy import bindparam, literal_column, select, text, union, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -28,6 +28,10 @@ from bridge.tables.delivery import booking_states, cards, deliveries, events, ru
 TOPIC: Final = "deliveries"
 _ROUTER_LOCK: Final = 0x726F757465
 _COLUMNS: Final = tuple(events.c[name] for name in StoredEvent.__slots__)
+
+
+RECEIVED: Final = events.c.state == literal_column("'received'")
+"""What is to be routed, in the form of its index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,7 @@ class RoutingStore:
 
     async def anything_received(self) -> bool:
         """Whether an event waits to be routed; cheap, so that idling is."""
-        query = select(events.c.seq).where(events.c.state == "received").limit(1)
+        query = select(events.c.seq).where(RECEIVED).limit(1)
         async with self._database.read() as connection:
             return await connection.scalar(query) is not None
 
@@ -95,7 +99,7 @@ class RoutingTurn:
 
     async def received(self, limit: int) -> list[Received]:
         """The oldest events that are not routed yet, or are to be routed again."""
-        query = select(*_COLUMNS, events.c.previous).where(events.c.state == "received")
+        query = select(*_COLUMNS, events.c.previous).where(RECEIVED)
         rows = await self._connection.execute(query.order_by(events.c.seq).limit(limit))
         found: list[Received] = []
         for row in rows:

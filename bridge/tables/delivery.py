@@ -132,7 +132,12 @@ Index(
     sqlite_where=_ACTIVE,
     postgresql_where=_ACTIVE,
 )
-Index("ix_deliveries_state", deliveries.c.state, deliveries.c.seq)
+Index(
+    "ix_deliveries_dead",
+    deliveries.c.seq,
+    sqlite_where=text("state = 'dead'"),
+    postgresql_where=text("state = 'dead'"),
+)
 Index("ix_deliveries_booking_id", deliveries.c.booking_id)
 Index("ix_deliveries_message", deliveries.c.channel, deliveries.c.ts)
 

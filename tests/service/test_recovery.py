@@ -11,6 +11,7 @@ import pytest
 import structlog
 
 from bridge.courier.showing import Showing
+from bridge.database import open_database
 from bridge.sandbox.faults import Drop, Refuse
 from bridge.sandbox.slack import SlackStandIn
 from bridge.store.bookings import Bookings
@@ -254,3 +255,16 @@ async def test_a_database_that_does_not_answer_is_503_in_time(tmp_path: Path) ->
         await eventually(stored)
         await bridge.settled()
         assert len(bridge.posted("#sales")) == 2
+
+
+async def test_what_another_process_asks_for_is_done_soon(database_url: str, tmp_path: Path) -> None:
+    """A command beside the service writes into the same database; the service notices."""
+    async with running(tmp_path, database_url=database_url) as bridge:
+        bridge.slack.fail_next("chat.postMessage", Refuse("is_archived"))
+        await bridge.send("created", 0)
+        await bridge.settled()
+        await asyncio.sleep(1.5)  # idle again
+        beside = await open_database(database_url or f"sqlite:///{tmp_path / 'bridge.db'}")
+        await History(beside).retry([], bridge.service.clock())
+        await beside.close()
+        await eventually(lambda: bridge.posted("#sales"), 4)

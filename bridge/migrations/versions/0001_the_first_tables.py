@@ -335,11 +335,23 @@ def upgrade() -> None:
         postgresql_where=sa.text("state IN ('waiting', 'sending')"),
     )
     op.create_index("ix_deliveries_message", "deliveries", ["channel", "ts"], unique=False)
-    op.create_index("ix_deliveries_state", "deliveries", ["state", "seq"], unique=False)
+    op.create_index(
+        "ix_deliveries_dead",
+        "deliveries",
+        ["seq"],
+        unique=False,
+        sqlite_where=sa.text("state = 'dead'"),
+        postgresql_where=sa.text("state = 'dead'"),
+    )
 
 
 def downgrade() -> None:
-    op.drop_index("ix_deliveries_state", table_name="deliveries")
+    op.drop_index(
+        "ix_deliveries_dead",
+        table_name="deliveries",
+        sqlite_where=sa.text("state = 'dead'"),
+        postgresql_where=sa.text("state = 'dead'"),
+    )
     op.drop_index("ix_deliveries_message", table_name="deliveries")
     op.drop_index(
         "ix_deliveries_lane",
