@@ -10,7 +10,7 @@ from typing import Final
 
 from bridge.copera import BrokenListing, Copera, CoperaError, Forbidden, Unauthorised
 from bridge.core.bookings import BookingType, Directory, Person
-from bridge.core.refresh import DAY, Changes, Listing, Suspicious, plan_refresh, window
+from bridge.core.refresh import DAY, GRACE, Changes, Listing, Suspicious, plan_refresh, window
 from bridge.mirror.taking import Taking
 from bridge.store.bookings import Bookings
 from bridge.store.refreshes import Refreshes
@@ -89,7 +89,7 @@ class Refresher:
             return Outcome(believed=False, problem=f"not believed: {plan.reason}")
         count += await self._taking.take(plan.upserts)
         removed = await self._ask_for(plan)
-        await self._bookings.forget(since - DAY)
+        await self._bookings.forget(since - DAY, self._clock() - GRACE - 2 * DAY)
         return Outcome(True, plan.size, count, removed, problem)
 
     async def _ask_for(self, plan: Changes) -> int:

@@ -24,6 +24,9 @@ TOPIC: Final = "mirror"
 _SLICE: Final = 200
 """Rows named in one statement, well below SQLite's and PostgreSQL's limits on parameters."""
 
+_MANY: Final = 2_000
+"""Rows fetched at a time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Kept:
@@ -63,8 +66,8 @@ class Bookings:
         columns = (bookings.c.uid, bookings.c.digest, bookings.c.start, bookings.c.live)
         found: dict[str, Trace] = {}
         async with self._database.read() as connection:
-            async for uid, digest, start, live in await connection.stream(select(*columns)):
-                found[uid] = Trace(digest, start, live)
+            async for rows in (await connection.stream(select(*columns))).partitions(_MANY):
+                found.update((row.uid, Trace(row.digest, row.start, row.live)) for row in rows)
         return found
 
     async def known(self, uids: Iterable[str]) -> dict[str, Kept]:
@@ -188,14 +191,15 @@ class Bookings:
         async with self._database.write() as connection:
             await connection.execute(statement)
 
-    async def forget(self, before: datetime) -> None:
-        """Erase what starts before a time: it has left every feed."""
+    async def forget(self, before: datetime, left_before: datetime) -> None:
+        """Erase what starts before a time, and what hosts lost before another: it has left every feed."""
         old = select(bookings.c.uid).where(bookings.c.start < before)
         async with self._database.write() as connection:
             for table in (booking_hosts, links):
                 await connection.execute(delete(table).where(table.c.uid.in_(old)))
             await connection.execute(delete(bookings).where(bookings.c.start < before))
-            await connection.execute(delete(farewells).where(farewells.c.start < before))
+            over = or_(farewells.c.start < before, farewells.c.closed_at < left_before)
+            await connection.execute(delete(farewells).where(over))
 
 
 _MARKS: Final = tuple(f"{detail}_{part}" for detail in DETAILS for part in ("sequence", "at"))

@@ -163,7 +163,7 @@ async def test_a_booking_that_exists_no_more(workshop: Workshop) -> None:
     assert workshop.calls(BOOKING) == 1
 
 
-async def test_a_repeated_booking_shows_that_the_listing_shifted(workshop: Workshop) -> None:
+async def test_names_that_cannot_be_read_stop_nothing(workshop: Workshop) -> None:
     """Members closed, types in trouble: bookings are read all the same."""
     workshop.stand_in.load(20)
     workshop.stand_in.fail_next(Refuse("403"), MEMBERS)

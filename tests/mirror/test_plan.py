@@ -1,0 +1,195 @@
+"""Plans and settlements as plain values: what a listing means, what a state told again changes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bridge.core.bookings import Booker, Booking, Host
+from bridge.core.hints import agrees, find
+from bridge.core.refresh import (
+    Changes,
+    Listing,
+    Sighting,
+    Suspicious,
+    Trace,
+    farewells,
+    gone,
+    leaves_at,
+    plan_refresh,
+    settle,
+    sighting,
+    window,
+)
+
+NOW = datetime(2026, 7, 1, 9, 30, tzinfo=UTC)
+SINCE = window(NOW, 90)
+HOUR = timedelta(hours=1)
+START = NOW + 24 * HOUR
+BOOKING = Booking(
+    id="w1",
+    status="CONFIRMED",
+    type_id="t1",
+    start=START,
+    end=START + HOUR,
+    hosts=(Host("ana"),),
+    booker=Booker("Alice", "alice@example.com"),
+)
+
+
+def told(uid: str, digest: str = "same") -> Sighting:
+    return Sighting(uid, digest, b"{}", NOW)
+
+
+def known(count: int, **more: Trace) -> dict[str, Trace]:
+    return {f"b{n}": Trace("same", START, True) for n in range(count)} | more
+
+
+def listed(traces: dict[str, Trace], *pages: list[Sighting]) -> Listing:
+    listing = Listing(traces)
+    for page in pages:
+        listing.add(page)
+    return listing
+
+
+def test_what_differs_is_taken_and_what_is_missing_is_asked_for() -> None:
+    page = [told("b0"), told("b1", "other"), told("new")]
+    plan = plan_refresh(listed(known(4), page), SINCE)
+    assert plan == Changes((told("b1", "other"), told("new")), ("b2", "b3"), 3)
+
+
+@pytest.mark.parametrize(
+    ("count", "seen", "reason"),
+    [
+        (1, [], "no bookings were listed, where 1 are known"),
+        (100, [], "no bookings were listed, where 100 are known"),
+        (100, ["b1", "b2", "x", "y"], "98 of 100 known bookings were not listed"),
+        (8, ["b1", "b2", "b3"], "5 of 8 known bookings were not listed"),
+        (9, [""], "1 bookings were listed, none with a uid"),
+    ],
+)
+def test_what_is_not_believed(count: int, seen: list[str], reason: str) -> None:
+    listing = listed(known(count), [told(uid) for uid in seen])
+    assert plan_refresh(listing, SINCE) == Suspicious(reason)
+
+
+def test_what_is_not_expected_is_not_missing() -> None:
+    """Cancelled bookings may be left out of a listing, as may those before the window."""
+    traces = known(
+        2,
+        off=Trace("same", START, False),
+        old=Trace("same", SINCE - HOUR, True),
+        timeless=Trace("same", None, True),
+    )
+    assert plan_refresh(listed(traces, [told("b0"), told("b1")]), SINCE) == Changes((), (), 2)
+    assert plan_refresh(listed({}, []), SINCE) == Changes((), (), 0)
+
+
+def test_a_listing_that_shifted_misses_nothing() -> None:
+    """A booking on two pages: others may have slipped through, so none counts as missing."""
+    listing = listed(known(5), [told("b0"), told("b1")], [told("b1", "newer"), told("b2")])
+    assert plan_refresh(listing, SINCE) == Changes((told("b1", "newer"),), (), 3)
+
+
+def test_the_first_state() -> None:
+    entry = settle(None, BOOKING, "u1", NOW)
+    assert (entry.uid, entry.booking.uid, entry.booking.id) == ("u1", "u1", "u1")
+    assert (entry.full.sequence, entry.full.at, entry.closed_at, entry.shown) == (0, NOW, None, True)
+    assert settle(None, replace(BOOKING, status="CANCELLED"), "u1", NOW).closed_at == NOW
+    assert not settle(None, replace(BOOKING, status="DECLINED"), "u1", NOW).shown
+
+
+def test_the_same_state_again() -> None:
+    entry = settle(None, BOOKING, "u1", NOW)
+    assert settle(entry, BOOKING, "u1", NOW + HOUR) == entry
+    assert (
+        settle(entry, replace(BOOKING, id="x", hosts=(Host("ana", "ORGANIZER"),)), "u1", NOW + HOUR).full
+        == entry.full
+    )
+
+
+def test_revisions_never_fall_nor_stand() -> None:
+    """Two changes within a second, or under a clock that went back, still have two times."""
+    entry = settle(None, BOOKING, "u1", NOW)
+    for turn in range(1, 4):
+        entry = settle(entry, replace(BOOKING, start=START + turn * HOUR), "u1", NOW - turn * HOUR)
+        assert (entry.busy.sequence, entry.busy.at) == (turn, NOW + timedelta(seconds=turn))
+
+
+def test_without_a_start_the_last_one_known_stays() -> None:
+    entry = settle(None, BOOKING, "u1", NOW)
+    assert settle(entry, replace(BOOKING, start=None, end=None), "u1", NOW) == entry
+
+
+def test_closed_and_open_again() -> None:
+    """Since when a booking is off is kept, and forgotten when it takes place after all."""
+    entry = settle(settle(None, BOOKING, "u1", NOW), replace(BOOKING, status="CANCELLED"), "u1", NOW + HOUR)
+    later = settle(entry, replace(BOOKING, status="CANCELLED", end=START), "u1", NOW + 2 * HOUR)
+    assert later.closed_at == entry.closed_at == NOW + HOUR
+    assert settle(later, BOOKING, "u1", NOW + 3 * HOUR).closed_at is None
+    assert gone(later, NOW + 9 * HOUR) == later
+
+
+def test_farewells() -> None:
+    """Whoever lost it keeps the state that was theirs, cancelled; nobody sees what came after."""
+    before = settle(None, BOOKING, "u1", NOW)
+    after = settle(before, replace(BOOKING, start=START + HOUR, hosts=(Host("bo"),)), "u1", NOW + HOUR)
+    ((host, left),) = farewells(before, after, NOW + HOUR).items()
+    assert (host, left.booking.status, left.booking.start) == ("ana", "CANCELLED", START)
+    assert left.busy.sequence > before.busy.sequence
+    assert farewells(None, after, NOW) == farewells(after, after, NOW) == {}
+    unseen = settle(None, replace(BOOKING, status="DECLINED"), "u1", NOW)
+    assert farewells(unseen, after, NOW) == {}
+
+
+@pytest.mark.parametrize(
+    ("start", "closed", "leaves"),
+    [
+        (datetime(2026, 7, 8, 15, tzinfo=UTC), None, datetime(2026, 10, 7, tzinfo=UTC)),
+        (datetime(2026, 7, 8, 15, tzinfo=UTC), NOW, datetime(2026, 8, 1, tzinfo=UTC)),
+        (datetime(2026, 4, 3, tzinfo=UTC), NOW, datetime(2026, 7, 3, tzinfo=UTC)),
+        (None, None, None),
+    ],
+)
+def test_leaving(start: datetime | None, closed: datetime | None, leaves: datetime | None) -> None:
+    """At a midnight: by age as the listing's window does, or a month after it was closed."""
+    entry = settle(None, replace(BOOKING, start=start), "u1", NOW)
+    assert leaves_at(replace(entry, closed_at=closed), 90) == leaves
+    if leaves and not closed:
+        assert window(leaves, 90) > (start or NOW) >= window(leaves - HOUR, 90)
+
+
+OTHERS = [
+    replace(BOOKING, id="u2", booker=Booker("Bob", "bob@example.com")),
+    replace(BOOKING, id="u3", start=START + HOUR),
+    replace(BOOKING, id="u4", type_id="t2"),
+]
+
+
+def test_found_by_content() -> None:
+    """Type, times and the booker's address; hosts and status where several remain; else nobody."""
+    mine = replace(BOOKING, id="u1", booker=Booker("ALICE", "Alice@Example.com"))
+    assert find(BOOKING, [*OTHERS, mine]) == mine
+    assert find(BOOKING, OTHERS) is None
+    elsewhere = replace(mine, id="u5", hosts=(Host("bo"),))
+    assert find(BOOKING, [elsewhere]) == elsewhere
+    assert find(BOOKING, [elsewhere, mine]) == mine
+    assert find(BOOKING, [replace(mine, id="u6", status="CANCELLED"), mine]) == mine
+    assert find(BOOKING, [mine, replace(mine, id="u7")]) is None
+
+
+def test_agreement() -> None:
+    assert agrees(BOOKING, replace(BOOKING, id="u1", hosts=(Host("ana", "ORGANIZER"),)))
+    for other in (replace(BOOKING, status="PENDING"), replace(BOOKING, end=None), replace(BOOKING, hosts=())):
+        assert not agrees(BOOKING, other)
+
+
+def test_digests() -> None:
+    """Equal answers have equal digests; whatever a booking holds can be digested."""
+    odd: dict[str, object] = {"uid": "u1", "answers": [{"value": "\ud800"}, None, 1.5, {"x": []}]}
+    assert sighting(odd, NOW).digest == sighting(dict(odd), NOW + HOUR).digest
+    assert sighting({**odd, "x": 1}, NOW).digest != sighting(odd, NOW).digest
+    assert sighting({"uid": 7}, NOW).uid == "7"
+    assert sighting({}, NOW).uid == ""
