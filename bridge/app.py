@@ -141,7 +141,16 @@ class Service:
         self.deliveries = Deliveries(database)
         figures = Figures(database)
         self.queue = figures.queue
-        self._readiness = Readiness(database, figures, self.rulebook, self.deliveries, self.metrics, clock)
+        self._readiness = Readiness(
+            database,
+            figures,
+            self.rulebook,
+            self.deliveries,
+            self.metrics,
+            clock,
+            mirror=Refreshes(database) if settings.copera_api_token else None,
+            interval=timedelta(seconds=settings.bridge_sync_interval),
+        )
         shared = SharedClock(database, clock)
         self.router = Router(
             database, self.knowledge, clock=shared, heard=self._hear, observe=self._count_routes, reach=reach

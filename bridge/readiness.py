@@ -12,9 +12,12 @@ from bridge.rulebook import Rulebook
 from bridge.store.deliveries import Deliveries
 from bridge.store.figures import Figures
 from bridge.store.gates import TOKEN, WORKSPACE
+from bridge.store.refreshes import Refreshes
 from bridge.web.health import Part, Parts
 
 _OLD: Final = timedelta(minutes=5)
+_LATE: Final = 3
+"""Intervals after which a refresh of the mirror is overdue."""
 
 
 class Readiness:
@@ -28,6 +31,9 @@ class Readiness:
         deliveries: Deliveries,
         metrics: Metrics,
         clock: Callable[[], datetime],
+        *,
+        mirror: Refreshes | None = None,
+        interval: timedelta = _OLD,
     ) -> None:
         self._database = database
         self._figures = figures
@@ -35,15 +41,19 @@ class Readiness:
         self._deliveries = deliveries
         self._metrics = metrics
         self._clock = clock
+        self._mirror = mirror
+        self._interval = interval
+        self._begun = clock()
 
     async def parts(self) -> Parts:
         """Each part by name."""
         try:
             slack, queue = await self._slack(), await self._queue()
+            copera = await self._copera()
         except Unavailable as problem:
             down = Part("down", f"{problem}; events are refused with 503 until it is back")
             return {"database": down, "rules": self._rules()}
-        return {"database": Part("ok"), "rules": self._rules(), "slack": slack, "queue": queue}
+        return {"database": Part("ok"), "rules": self._rules(), "slack": slack, "queue": queue, **copera}
 
     def _rules(self) -> Part:
         since = self._rulebook.changed_at.isoformat()
@@ -75,12 +85,33 @@ class Readiness:
         since = queue.oldest.isoformat() if queue.oldest else ""
         return Part("degraded" if is_old else "ok", said, since)
 
+    async def _copera(self) -> dict[str, Part]:
+        """Copera's read API, and the mirror of its bookings."""
+        if self._mirror is None:
+            off = Part("off", "COPERA_API_TOKEN is not set: no feeds, no repairs, ids for names")
+            return {"copera": off, "mirror": off}
+        state, now = await self._mirror.state(), self._clock()
+        since = state.problem_at.isoformat() if state.problem and state.problem_at else ""
+        copera = Part("degraded", state.problem, since) if state.problem else Part("ok")
+        if state.refreshed_at is None:
+            never = Part("degraded", "the bookings were never read in full", self._begun.isoformat())
+            return {"copera": copera, "mirror": never}
+        age = now - state.refreshed_at
+        said = f"{state.size} bookings, read in full {age.total_seconds():.0f} s ago"
+        word = "degraded" if age > max(_LATE * self._interval, _OLD) else "ok"
+        return {"copera": copera, "mirror": Part(word, said, state.refreshed_at.isoformat())}
+
     async def metrics(self) -> bytes:
         """The text for Prometheus, with the gauges brought up to date."""
         try:
             queue = await self._figures.queue()
+            mirror = await self._mirror.state() if self._mirror else None
         except Unavailable:
             return self._metrics.text()
+        if mirror:
+            read_at = mirror.refreshed_at or self._begun
+            self._metrics.mirror_age.set((self._clock() - read_at).total_seconds())
+            self._metrics.mirror_size.set(mirror.size)
         self._metrics.queue.labels("waiting").set(queue.waiting)
         self._metrics.queue.labels("sending").set(queue.sending)
         self._metrics.queue.labels("dead").set(queue.dead)

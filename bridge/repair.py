@@ -87,7 +87,7 @@ class Repair:
         if not self._is_ours:
             return _LEASE.total_seconds()
         since = await self._repairs.next_since()
-        if since is None or not self._is_fresh:
+        if since is None or not self._is_fresh or not self._settings().repair:
             return _LONGEST_WAIT
         wait = (since + self._patience - self._clock()).total_seconds()
         return min(max(wait, self._breath), _LONGEST_WAIT)
@@ -106,7 +106,8 @@ class Repair:
             self._is_ours = await self._hold()
             if self._is_ours and is_news:
                 await self._look(progress.looked_at, progress.refreshed_at)
-            return await self._play() if self._is_ours and self._is_fresh else 0
+            may_play = self._is_ours and self._is_fresh and self._settings().repair
+            return await self._play() if may_play else 0
         finally:
             await self._repairs.release(self._holder)
 

@@ -46,6 +46,7 @@ class Retention:
         for step in (
             self._erasing.events,
             self._erasing.states,
+            self._erasing.names,
             self._erasing.people,
             self._erasing.attempts,
         ):

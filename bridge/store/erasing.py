@@ -18,6 +18,7 @@ from bridge.tables.delivery import (
     slack_channels,
     slack_users,
 )
+from bridge.tables.repair import booking_names
 
 BATCH: Final = 500
 """Rows changed in one transaction, so that nobody waits for long."""
@@ -45,6 +46,12 @@ class Erasing:
         old = _first(table, table.c.booking_id, table.c.state.is_not(None), table.c.at < before)
         change = update(table).where(table.c.booking_id.in_(old))
         return await self._change(change.values(state=None, previous=None))
+
+    async def names(self, before: datetime) -> int:
+        """By whom bookings were made that were told before; what they are called stays."""
+        table = booking_names
+        old = _first(table, table.c.id, table.c.contact != "", table.c.at < before)
+        return await self._change(update(table).where(table.c.id.in_(old)).values(contact=""))
 
     async def people(self, before: datetime) -> int:
         """E-mail addresses in deliveries, cards, gates and what Slack answered about people."""

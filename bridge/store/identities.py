@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -99,17 +99,3 @@ async def save(
         new = {name: statement.excluded[name] for name in ("key", "contact", "repaired_at", "at")}
         rows = [{field: getattr(name, field) for field in Name.__slots__} | {"at": now} for name in learnt]
         await connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=new), rows)
-
-
-class Names:
-    """The names in one database, for what is not done with the routing."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def erase(self, before: datetime, most: int) -> int:
-        """Erase by whom bookings were made that were told before; how many rows were changed."""
-        old = select(booking_names.c.id).where(booking_names.c.contact != "", booking_names.c.at < before)
-        change = update(booking_names).where(booking_names.c.id.in_(old.limit(most))).values(contact="")
-        async with self._database.write() as connection:
-            return (await connection.execute(change)).rowcount

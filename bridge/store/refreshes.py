@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import case, delete, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -74,8 +74,9 @@ class Refreshes:
         )
 
     async def failed(self, now: datetime, problem: str) -> None:
-        """A refresh failed, or was not believed."""
-        await self._set({"problem": problem, "problem_at": now})
+        """A refresh failed, or was not believed; `problem_at` stays that of the first of several."""
+        began = case((mirror.c.problem != "", func.coalesce(mirror.c.problem_at, now)), else_=now)
+        await self._set({"problem": problem, "problem_at": began})
 
     async def learn_ids_differ(self) -> None:
         """What webhooks call a booking is not the API's uid."""

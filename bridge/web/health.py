@@ -10,7 +10,7 @@ from aiohttp import web
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part's state: ok, degraded (the job is still done) or down; `why` and the remedy in words."""
+    """One part's state: ok, degraded (the job is still done), down, or off; `why` and the remedy in words."""
 
     state: str
     why: str = ""

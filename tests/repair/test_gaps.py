@@ -15,6 +15,7 @@ import pytest
 from bridge.sandbox.copera import CoperaStandIn
 from bridge.sandbox.copera_calendar import Envelope, Ids
 from bridge.sandbox.copera_load import furnish
+from bridge.sandbox.faults import Status
 from bridge.sandbox.slack import SlackStandIn
 from bridge.sandbox.slack_records import Message
 from bridge.store.history import History
@@ -212,8 +213,6 @@ async def test_what_webhooks_told_is_not_told_again(world: World) -> None:
 
 async def test_what_a_webhook_told_while_the_api_was_away_is_recognised(world: World) -> None:
     """No name could be looked up then, and the booking moved unseen: it is told as moved, not as new."""
-    from bridge.sandbox.faults import Status
-
     async with world.run() as bridge:
         await looked(bridge)
         world.copera.fault = Status(503)
@@ -277,6 +276,29 @@ async def test_after_a_pause_only_what_still_matters_is_posted(world: World) -> 
         await looked(bridge)
         (card,) = world.cards()
         assert "Cancelled" not in card.text
+
+
+async def test_health_tells_of_copera_and_the_mirror(world: World) -> None:
+    """How much was read and when; and since when it cannot be."""
+    world.book()
+    async with world.run() as bridge:
+        await looked(bridge)
+        _, answer = await bridge.get("/readyz")
+        assert answer["parts"]["copera"] == {"state": "ok"}
+        assert "1 bookings, read in full" in answer["parts"]["mirror"]["why"]
+        world.copera.fault = Status(503)
+        mirror = bridge.service.mirror
+        assert mirror is not None
+        await mirror.refresh()
+        status, first = await bridge.get("/readyz")
+        await mirror.refresh()
+        _, second = await bridge.get("/readyz")
+        assert status == 200
+        assert first["parts"]["copera"]["state"] == "degraded"
+        assert first["parts"]["copera"]["since"] == second["parts"]["copera"]["since"]
+        _, text = await bridge.get("/metrics")
+        assert "booking_bridge_mirror_bookings 1.0" in text
+        assert "booking_bridge_mirror_age_seconds 0.0" not in text
 
 
 async def test_repair_can_be_switched_off(world: World) -> None:
