@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -57,6 +57,8 @@ log = structlog.get_logger()
 REQUIRED: Final = ("COPERA_WEBHOOK_SECRETS", "BRIDGE_SECRET")
 """Settings that the service cannot do without."""
 
+_NAMES_PATIENCE: Final = 5.0
+
 Clock = Callable[[], datetime]
 
 
@@ -86,6 +88,7 @@ class Service:
         self._tasks: list[asyncio.Task[None]] = []
         self._open = AsyncExitStack()
         self._members: tuple[Person, ...] = ()
+        self._named = asyncio.Event()  # Copera told, now or before, what people and types are called
         self._types: Mapping[str, BookingType] = {}
         self.mirror: Mirror | None = None
         self._failed: asyncio.Future[None] | None = None
@@ -202,11 +205,14 @@ class Service:
     def _learn(self) -> None:
         """Take new rules or a new directory into use, whole."""
         rules = self.rulebook.rules
-        self._knowledge = Knowledge(rules, Directory(self._members, rules.people), self._types)
+        directory = Directory(self._members, rules.people, is_known=self._named.is_set())
+        self._knowledge = Knowledge(rules, directory, self._types)
 
     def _name(self, members: Sequence[Person], types: Sequence[BookingType]) -> None:
         """Take what Copera calls people and booking types into use."""
         self._members, self._types = tuple(members), {one.id: one for one in types}
+        if members or types:
+            self._named.set()
         self._learn()
 
     async def _build_mirror(self, database: Database) -> None:
@@ -224,6 +230,8 @@ class Service:
             observe=lambda status, _: self.metrics.feed_requests.labels(str(status)).inc(),
         )
         if settings.copera_api_token is None:
+            self._named.set()
+            self._learn()
             log.warning("copera.no_token", remedy="set COPERA_API_TOKEN for calendar feeds and hosts' names")
             return
         self.copera = Copera(
@@ -293,7 +301,7 @@ class Service:
 
     def _run_all(self) -> None:
         self._run("intake", self._intake.run())
-        self._run("router", self.router.run())
+        self._run("router", self._route())
         self._run("courier", self.courier.run())
         if self.mirror is not None:
             self._run("mirror", self.mirror.run())
@@ -304,6 +312,12 @@ class Service:
         self._run("retention", self._retention.run())
         self._run("announcements", self.database.listen())
         log.info("service.started", url=self.url, rules_hash=self.rulebook.rules.hash)
+
+    async def _route(self) -> None:
+        """At the very first start give Copera a moment to say what hosts are called."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._named.wait(), _NAMES_PATIENCE)
+        await self.router.run()
 
     def _run(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work, name=name)

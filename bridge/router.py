@@ -102,14 +102,16 @@ class Router:
             self._kept = rules.hash
 
     def _tell(self, item: Routed, now: datetime) -> None:
-        log.info(
+        tell = log.warning if item.state == "unrecognised" else log.info
+        tell(
             "event.routed",
             state=item.state,
             event_id=item.event.id,
             booking=item.event.booking_id,
             called=_other_name(item),
             event_name=item.event.name,
-            rules=[match.rule for match in item.matches] or None,
+            rules=list(dict.fromkeys(match.rule for match in item.matches)) or None,
+            deliveries=len(item.matches),
             problem=item.problem or None,
             milliseconds=round((now - item.event.received_at).total_seconds() * 1000),
         )

@@ -92,7 +92,6 @@ class Settings(BaseModel):
     bridge_trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_networks)] = ()
     bridge_public_url: Annotated[str, AfterValidator(_base)] = "http://localhost:8080"
     bridge_secret: Secret | None = Field(None, min_length=32)
-    bridge_admin_token: Secret | None = None
     bridge_sync_interval: int = Field(300, ge=5, le=86_400)
     bridge_feed_past_days: int = Field(90, ge=1, le=3_650)
     bridge_retention_days: int = Field(30, ge=1, le=3_650)

@@ -182,10 +182,14 @@ class Directory:
     """Whom host ids stand for: the workspace's members, completed by `people:` of the rules.
 
     Name and e-mail come from the member list first, the Slack id from `people:` first (a member
-    list has none; one found by e-mail fills the gap).
+    list has none; one found by e-mail fills the gap). `is_known` is False while the member list was
+    never read, so that somebody unknown may be known in a moment.
     """
 
-    def __init__(self, members: Iterable[Person] = (), people: Iterable[Person] = ()) -> None:
+    def __init__(
+        self, members: Iterable[Person] = (), people: Iterable[Person] = (), *, is_known: bool = True
+    ) -> None:
+        self.is_known = is_known
         found = {member.id: member for member in members}
         for person in people:
             known = found.get(person.id, person)
@@ -203,9 +207,8 @@ class Directory:
     def with_slack(self, found: Mapping[str, str]) -> Directory:
         """The same people, with these Slack ids (by host id) where none was known."""
         people = [*self._people.values(), *(Person(each) for each in found if each not in self._people)]
-        return Directory(
-            Person(one.id, one.name, one.email, one.slack or found.get(one.id, "")) for one in people
-        )
+        known = (Person(one.id, one.name, one.email, one.slack or found.get(one.id, "")) for one in people)
+        return Directory(known, is_known=self.is_known)
 
     def person(self, host_id: str) -> Person:
         """The person with this id; somebody unknown is a person with nothing but the id."""

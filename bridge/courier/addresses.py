@@ -124,6 +124,9 @@ class Addresses:
         person = directory.person(host_id)
         if person.slack:
             return person.slack
+        if not person.email and not directory.is_known:
+            detail = "Copera has not told the hosts' names yet"
+            raise Unreachable(Outcome(Verdict.TRANSIENT, "network_no_names", detail=detail))
         if not person.email:
             detail = f"no e-mail known for host {host_id}"
             raise Unreachable(Outcome(Verdict.DESTINATION, "no_slack_user", detail=detail))

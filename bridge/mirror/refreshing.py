@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+import structlog
+
 from bridge.copera import BrokenListing, Copera, CoperaError, Forbidden, Unauthorised
 from bridge.core.bookings import BookingType, Directory, Person
 from bridge.core.refresh import DAY, GRACE, Changes, Listing, Suspicious, plan_refresh, window
@@ -17,6 +19,8 @@ from bridge.store.refreshes import Refreshes
 
 _MOST_ASKED: Final = 50
 """Missing bookings that are asked for one by one in one refresh; the others wait for the next."""
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,7 @@ class Refresher:
         people: Callable[[], Iterable[Person]],
         step: Callable[[], Awaitable[None]],
     ) -> None:
+        self._told = False
         self._copera = copera
         self._bookings = bookings
         self._refreshes = refreshes
@@ -118,6 +123,10 @@ class Refresher:
             members: Sequence[Person] = await self._copera.members()
         except (Forbidden, Unauthorised):  # usual for a token that reads bookings perfectly well
             members = ()
+            if not self._told:
+                remedy = "the directory is closed to this token; name hosts under people: in the rules"
+                log.info("copera.directory_closed", remedy=remedy)
+                self._told = True
         except CoperaError as problem:
             problems.append(str(problem))
             members = ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import signal
+import socket
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +21,7 @@ from bridge.sandbox.copera import CoperaStandIn
 from bridge.sandbox.screen import reader_of, show
 from bridge.sandbox.slack import SlackStandIn
 from bridge.sandbox.slack_records import Message
-from bridge.sandbox.story_cast import HOSTS
+from bridge.sandbox.story_cast import CHANNELS, HOSTS, SUPPORT
 from bridge.settings import Settings
 
 _PATIENCE = 20.0
@@ -46,6 +47,7 @@ async def run(*, once: bool, console: Console | None = None) -> int:
 
 
 def _settings(copera: CoperaStandIn, slack: SlackStandIn, folder: Path) -> Settings:
+    port = _free_port()
     return Settings.model_validate(
         {
             "copera_api_url": copera.api_url,
@@ -56,7 +58,8 @@ def _settings(copera: CoperaStandIn, slack: SlackStandIn, folder: Path) -> Setti
             "bridge_rules": Path(__file__).with_name("demo.yaml"),
             "bridge_database_url": f"sqlite:///{folder / 'bridge.db'}",
             "bridge_host": "127.0.0.1",
-            "bridge_port": 0,
+            "bridge_port": port,
+            "bridge_public_url": f"http://127.0.0.1:{port}",
             "bridge_secret": secrets.token_hex(32),
             "bridge_sync_interval": 5,
         }
@@ -101,6 +104,8 @@ async def _settle(service: Service, slack: SlackStandIn, expected: story.Expecte
     while True:
         differences = [
             *expected.missing(slack),
+            *_direct(slack, expected),
+            *await _unsettled(service),
             *_repeated(slack, expected),
             *await _missing_entries(service, expected),
         ]
@@ -133,6 +138,30 @@ async def _missing_entries(service: Service, expected: story.Expected) -> list[s
     return lines
 
 
+def _direct(slack: SlackStandIn, expected: story.Expected) -> list[str]:
+    """A line for each host of a support session who got no direct message about it."""
+    bookers = {
+        notice.uid: notice.booker for notice in expected.notices if notice.channel == CHANNELS[SUPPORT]
+    }
+    held = [expected.shown, expected.gone]
+    return [
+        f"@{host.name}: no direct message about {bookers[uid]}"
+        for host in HOSTS
+        for uid in sorted(frozenset().union(*(each[host.id] for each in held)) & bookers.keys())
+        if not any(story.mentions(one.content, bookers[uid]) for one in slack.messages(f"@{host.name}"))
+    ]
+
+
+async def _unsettled(service: Service) -> list[str]:
+    """A line when something still waits, or was given up."""
+    queue = await service.queue()
+    waiting = queue.received + queue.waiting + queue.sending
+    return [
+        *([f"{waiting} events or deliveries wait"] if waiting else []),
+        *([f"{queue.dead} deliveries are dead"] if queue.dead else []),
+    ]
+
+
 def _repeated(slack: SlackStandIn, expected: story.Expected) -> list[str]:
     """A line for each card that stands more than once in its channel."""
     return [
@@ -146,6 +175,13 @@ def _repeated(slack: SlackStandIn, expected: story.Expected) -> list[str]:
         )
         > 1
     ]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 async def _until_interrupted() -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from bridge.core.bookings import EVENT_KINDS
 from bridge.sandbox.copera import CoperaStandIn
 from bridge.sandbox.copera_calendar import Envelope
 from bridge.sandbox.slack import SlackStandIn
@@ -175,12 +176,18 @@ class Expected:
         return tuple(first.values())
 
     def missing(self, slack: SlackStandIn) -> list[str]:
-        """Return a line for each card that is not in its channel, told by the booker's name."""
-        return [
-            f"{card.channel}: no message about {card.booker} ({card.event})"
-            for card in self.cards
-            if not any(mentions(message.content, card.booker) for message in slack.messages(card.channel))
-        ]
+        """Return a line for each notice that its channel does not show, told by the booker's name.
+
+        The first notice of a booking is its card; each later one must be said in words of its own.
+        """
+        cards = set(self.cards)
+        lines = []
+        for notice in self.notices:
+            about = [m for m in slack.messages(notice.channel) if mentions(m.content, notice.booker)]
+            verb = EVENT_KINDS[notice.event.removeprefix("booking.")].verb
+            if not about or (notice not in cards and not any(mentions(m.content, verb) for m in about)):
+                lines.append(f"{notice.channel}: no message about {notice.booker} ({notice.event})")
+        return lines
 
 
 def mentions(content: Content, name: str) -> bool:
