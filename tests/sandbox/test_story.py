@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from bridge.core.bookings import EVENT_KINDS
 from bridge.sandbox import story
 from bridge.sandbox.copera import CoperaStandIn
 from bridge.sandbox.slack import SlackStandIn
@@ -47,13 +48,15 @@ async def test_what_is_expected_is_what_happened() -> None:
     assert {notice.channel for notice in expected.notices} == {*CHANNELS.values(), WATCH}
 
 
-async def test_a_missing_card_is_named() -> None:
-    """One line for each, told by the booker's name, wherever in the message it stands."""
+async def test_what_no_channel_says_is_named() -> None:
+    """One line for each card and each later event, told by the booker's name, wherever it stands."""
     slack = SlackStandIn()
     story.furnish(CoperaStandIn(), slack)
     expected = story.expected(TODAY)
-    assert len(expected.missing(slack)) == len(expected.cards) == 10
-    for card in expected.cards[1:]:
-        block = {"type": "section", "text": {"type": "mrkdwn", "text": f"with {card.booker}"}}
-        slack.workspace.store(slack.channel(card.channel), Content("x", (block,)), "U1", "person")
-    assert expected.missing(slack) == ["#sales: no message about Alice Booker (booking.created)"]
+    assert len(expected.missing(slack)) == len(expected.notices) == 17
+    for notice in expected.notices[1:]:
+        verb = EVENT_KINDS[notice.event.removeprefix("booking.")].verb
+        block = {"type": "section", "text": {"type": "mrkdwn", "text": f"{verb}: with {notice.booker}"}}
+        if notice.event != "booking.cancelled":
+            slack.workspace.store(slack.channel(notice.channel), Content("x", (block,)), "U1", "person")
+    assert expected.missing(slack) == ["#sales: no message about Alice Booker (booking.cancelled)"]
