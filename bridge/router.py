@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -24,13 +25,13 @@ from bridge.store.routing import KnownState, Received, Routed, RoutingStore, Rou
 
 log = structlog.get_logger()
 
-BATCH: Final = 32
+BATCH: Final = 64
 _IDLE: Final = 5.0
 """Seconds after which the database is looked at unasked, should an announcement be lost."""
 
 _RETRY: Final = 1.0
 _BREATH: Final = 0.02
-_PATIENCE: Final = 1.0
+_PATIENCE: Final = 2.0
 
 _TOLD: Final = "what it says was told already: it was found in the read API, or a webhook was faster"
 
@@ -58,24 +59,30 @@ class Router:
         self._reach = reach
         self._busy = busy
         self._kept = ""
+        self._behind_since: float | None = None
 
     async def run(self) -> None:
         """Route for ever; a lost database is waited out."""
         while True:
             try:
                 await self._give_way()
-                if await self.route_received() == 0:
+                routed = await self.route_received()
+                if routed < BATCH:
+                    self._behind_since = None
+                if routed == 0:
                     await self._database.wait(TOPIC, _IDLE)
             except Unavailable as trouble:
                 log.warning("router.database_unavailable", problem=str(trouble))
                 await asyncio.sleep(_RETRY)
 
     async def _give_way(self) -> None:
-        """In a flood let events be acknowledged first, for a while: they are safe, and Copera waits."""
-        waited = 0.0
-        while self._busy() and waited < _PATIENCE:
+        """In a flood let events be acknowledged first: they are safe, and Copera waits.
+
+        Not for longer than `_PATIENCE` seconds; then both go on until the router has caught up.
+        """
+        self._behind_since = self._behind_since or time.monotonic()
+        while self._busy() and time.monotonic() - self._behind_since < _PATIENCE:  # noqa: ASYNC110
             await asyncio.sleep(_BREATH)
-            waited += _BREATH
 
     async def route_received(self) -> int:
         """Route the next events; how many there were."""

@@ -24,8 +24,8 @@ PATIENCE: Final = 3.0
 """Seconds that one event may wait for it."""
 
 _LARGEST_COMMIT: Final = 200
-_FLOOD: Final = 8
-_MOMENT: Final = 0.25
+_FLOOD: Final = 20
+_MOMENT: Final = 0.1
 _WATCH: Final = 0.25
 
 
@@ -47,16 +47,13 @@ class Intake:
         self._bytes = 0
         self._arrived = asyncio.Event()
         self._watching = False
+        self._moment = 0.0  # when the present moment of counting began
+        self._accepted = 0  # in it
         self._flooded_until = 0.0
 
     @property
-    def pending(self) -> int:
-        """How many events wait for the disk now."""
-        return len(self._waiting) + len(self._writing)
-
-    @property
     def is_flooded(self) -> bool:
-        """Whether requests come faster than one after the other, now or a moment ago."""
+        """Whether some hundred requests a second come, now or a moment ago."""
         return asyncio.get_running_loop().time() < self._flooded_until
 
     async def accept(self, envelope: Envelope, body: bytes, version: str, source: str, now: datetime) -> bool:
@@ -79,6 +76,7 @@ class Intake:
         loop = asyncio.get_running_loop()
         arrival = _Arrival(row, len(body), loop.time() + PATIENCE, loop.create_future())
         self._waiting.append(arrival)
+        self._measure(loop.time())
         self._bytes += len(body)
         self._arrived.set()
         if not self._watching:
@@ -88,6 +86,14 @@ class Intake:
             return await arrival.stored
         finally:
             self._bytes -= len(body)
+
+    def _measure(self, now: float) -> None:
+        """Count what comes in each moment."""
+        if now - self._moment > _MOMENT:
+            self._moment, self._accepted = now, 0
+        self._accepted += 1
+        if self._accepted >= _FLOOD:
+            self._flooded_until = now + 2 * _MOMENT
 
     def _watch(self) -> None:
         """Give up what waited too long: one timer for all, while anything waits."""
@@ -109,8 +115,6 @@ class Intake:
             while self._waiting:
                 batch, self._waiting = self._waiting[:_LARGEST_COMMIT], self._waiting[_LARGEST_COMMIT:]
                 self._writing = [arrival for arrival in batch if not arrival.stored.done()]
-                if len(self._writing) >= _FLOOD:
-                    self._flooded_until = asyncio.get_running_loop().time() + _MOMENT
                 if self._writing:
                     await self._commit(self._writing)
                 self._writing = ()
