@@ -103,7 +103,7 @@ class Service:
             settings.bridge_rules,
             webhooks=webhooks,
             clock=self.clock,
-            can_look_up=settings.slack_bot_token is not None,
+            can_look_up=settings.can_look_up,
         )
         await self.rulebook.open()
         self._check_token()
@@ -293,9 +293,9 @@ class Service:
         try:
             await web.TCPSite(self._runner, host, port).start()
         except OSError as problem:
-            raise CannotStart(
-                f"cannot listen on BRIDGE_HOST {host}, BRIDGE_PORT {port}: {problem.strerror}"
-            ) from None
+            number = problem.errno or 0
+            why = os.strerror(number) if number > 0 else problem.strerror
+            raise CannotStart(f"cannot listen on BRIDGE_HOST {host}, BRIDGE_PORT {port}: {why}") from None
         port = self._runner.addresses[0][1]
         self.url = f"http://{'127.0.0.1' if host in {'0.0.0.0', '::'} else host}:{port}"  # noqa: S104
 
@@ -353,7 +353,8 @@ class Service:
         await self._open.aclose()
         await self._session.close()
         await self.database.close()
-        log.info("service.stopped")
+        if self._tasks:
+            log.info("service.stopped")
 
     def _count_event(self, event: str, outcome: str) -> None:
         known = event if outcome in {"stored", "known", "not_stored"} else "other"

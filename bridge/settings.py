@@ -6,16 +6,27 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Final, Literal, get_args
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from dotenv import dotenv_values
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 _WEBHOOK: Final = "SLACK_WEBHOOK_"
+_NAME: Final = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?")
+_PLACE: Final = re.compile(r"(?P<host>\[[^]]*\]|[^]:[]*)(:(?P<port>.*))?")
+_SQLITE: Final = re.compile(r"sqlite(\+aiosqlite)?://(/(?P<file>[^?]*))?(?P<options>\?.*)?")
+_POSTGRESQL: Final = re.compile(
+    r"postgresql(\+asyncpg)?://([^:/]*(:[^@]*)?@)?(?P<place>[^/?@]*)(/[^?]*)?(\?(?P<options>.*))?"
+)
+"""Read as SQLAlchemy reads it, not as a web address: the password may hold a slash."""
+_OPTIONS: Final = ("sslmode", "sslrootcert", "sslcert", "sslkey", "host", "application_name")
+"""What may stand after the ? of a PostgreSQL address: names of libpq's that asyncpg knows too."""
+_SSL_MODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 
 class SettingsError(Exception):
@@ -36,14 +47,73 @@ class Secret(SecretStr):
 
 
 def _web_address(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("expected an address such as https://bridge.example.com")
+    expected = "expected an address such as https://bridge.example.com"
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        raise ValueError(expected) from None
+    if parts.scheme not in {"http", "https"} or not parts.netloc:
+        raise ValueError(expected)
+    _check_place(parts.netloc.rpartition("@")[2])
     return value
 
 
 def _base(value: str) -> str:
-    return _web_address(value).rstrip("/")
+    """An address that paths are put after, and that requests with a token of ours go to."""
+    if "@" in urlsplit(_web_address(value)).netloc or "?" in value or "#" in value:
+        raise ValueError("expected an address without a user, ? and #")
+    return value.rstrip("/")
+
+
+def _check_place(place: str) -> None:
+    """HOST or HOST:PORT. Raises ValueError, without the text: part of a password may have got into it."""
+    found = _PLACE.fullmatch(place)
+    if found is None:
+        raise ValueError("the host is neither a name nor an IP address")
+    host = found["host"].strip("[]")
+    _host(host if found["host"] == host or ":" in host else "")
+    port = found["port"]
+    if port is not None and not (re.fullmatch("[0-9]{1,5}", port) and 1 <= int(port) <= 65535):
+        raise ValueError("the port is not a number from 1 to 65535")
+
+
+def _host(value: str) -> str:
+    try:
+        ip_address(value)
+    except ValueError:
+        try:
+            is_name = _NAME.fullmatch(value.lower().encode("idna").decode())
+        except UnicodeError:
+            is_name = None
+        if not is_name:
+            raise ValueError("the host is neither a name nor an IP address") from None
+    return value
+
+
+def _database(value: Secret) -> Secret:
+    """The address of a database, by its form; whether anything answers there is seen when it is opened."""
+    url = value.get_secret_value()
+    file = _SQLITE.fullmatch(url)
+    if file:
+        if file["options"] or file["file"] in {None, "", ":memory:"}:
+            raise ValueError("SQLite needs a file and nothing more, as in sqlite:///bridge.db")
+        return value
+    server = _POSTGRESQL.fullmatch(url)
+    if server is None:
+        raise ValueError("expected sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE")
+    if server["place"]:
+        _check_place(server["place"])
+    _check_options(server["options"] or "")
+    return value
+
+
+def _check_options(options: str) -> None:
+    for name, value in parse_qsl(options, keep_blank_values=True):
+        if name not in _OPTIONS:
+            shown = f"option {name}" if re.fullmatch(r"\w{1,40}", name) else "option after the ?"
+            raise ValueError(f"unknown {shown}; known are {', '.join(_OPTIONS)}")
+        if name == "sslmode" and value not in _SSL_MODES:
+            raise ValueError(f"sslmode: expected one of {', '.join(_SSL_MODES)}")
 
 
 def _secrets(value: object) -> object:
@@ -86,8 +156,8 @@ class Settings(BaseModel):
     slack_api_url: Annotated[str, AfterValidator(_web_address)] = "https://slack.com/api/"
     slack_webhooks: Mapping[str, Secret] = Field(default_factory=dict)
     bridge_rules: Path = Path("rules.yaml")
-    bridge_database_url: Secret = Secret("sqlite:///bridge.db")
-    bridge_host: str = "0.0.0.0"  # noqa: S104 - a service in a container listens on all interfaces
+    bridge_database_url: Annotated[Secret, AfterValidator(_database)] = Secret("sqlite:///bridge.db")
+    bridge_host: Annotated[str, AfterValidator(_host)] = "0.0.0.0"  # noqa: S104 - a service in a container listens on all interfaces
     bridge_port: int = Field(8080, ge=0, le=65535)
     bridge_trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_networks)] = ()
     bridge_public_url: Annotated[str, AfterValidator(_base)] = "http://localhost:8080"
@@ -95,12 +165,17 @@ class Settings(BaseModel):
     bridge_sync_interval: int = Field(300, ge=5, le=86_400)
     bridge_feed_past_days: int = Field(90, ge=1, le=3_650)
     bridge_retention_days: int = Field(30, ge=1, le=3_650)
-    bridge_channel_rate: float = Field(1, ge=0, le=1_000)
-    bridge_workspace_rate: float = Field(300, ge=0, le=1_000_000)
+    bridge_channel_rate: float = Field(1, ge=0, le=1_000, allow_inf_nan=False)
+    bridge_workspace_rate: float = Field(300, ge=0, le=1_000_000, allow_inf_nan=False)
     bridge_log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = (
         "info"
     )
     bridge_log_format: Annotated[Literal["auto", "text", "json"], BeforeValidator(_lower)] = "auto"
+
+    @property
+    def can_look_up(self) -> bool:
+        """Whether hosts are found in Slack by the e-mail in Copera's directory; that needs both tokens."""
+        return self.slack_bot_token is not None and self.copera_api_token is not None
 
 
 NAMES: Final = tuple(name.upper() for name in Settings.model_fields if name != "slack_webhooks")
@@ -121,10 +196,11 @@ def load(variables: Mapping[str, str], *, required: Iterable[str] = ()) -> Setti
     """
     problems: list[str] = []
     values = _collect(variables, problems)
+    told = {problem.partition(":")[0].removesuffix("_FILE") for problem in problems}
     problems += [
         f"{name} is missing: {_PURPOSE.get(name, 'set it')}"
         for name in required
-        if name.lower() not in values
+        if name not in told and not str(values.get(name.lower(), "")).strip(" ,")
     ]
     try:
         settings = Settings.model_validate(values)
@@ -136,6 +212,27 @@ def load(variables: Mapping[str, str], *, required: Iterable[str] = ()) -> Setti
     if problems:
         raise SettingsError(problems)
     return settings
+
+
+def load_for_rules(variables: Mapping[str, str]) -> Settings:
+    """What a rules file depends on; whether the other settings are in order does not matter.
+
+    Raises SettingsError for BRIDGE_RULES and SLACK_WEBHOOK_<NAME>.
+    """
+    try:
+        return load(variables)
+    except SettingsError:
+        return load({name: value for name, value in variables.items() if _is_for_rules(name)})
+
+
+def is_set_up(variables: Mapping[str, str]) -> bool:
+    """Whether a bridge is set up here: something but the rules file is set."""
+    names = {name.removesuffix("_FILE") for name in variables} - {"BRIDGE_RULES"}
+    return any(name in NAMES or name.startswith(_WEBHOOK) for name in names)
+
+
+def _is_for_rules(name: str) -> bool:
+    return name.removesuffix("_FILE") == "BRIDGE_RULES" or name.startswith(_WEBHOOK)
 
 
 def unknown(variables: Mapping[str, str]) -> list[str]:
@@ -166,17 +263,25 @@ def _collect(variables: Mapping[str, str], problems: list[str]) -> dict[str, obj
             continue
         if name == setting and f"{name}_FILE" in variables:
             problems.append(f"{name}: set {name} or {name}_FILE, not both")
-        value = given if name == setting else _file(name, given, problems)
-        if not value:
+        value = given.strip() if name == setting else _file(name, given.strip(), problems)
+        if not value.isprintable():
+            problems.append(f"{setting}: holds a line break or another character that cannot be printed")
+        elif not value:
             continue
-        if not setting.startswith(_WEBHOOK):
-            values[setting.lower()] = value
-        elif urlsplit(value).scheme in {"http", "https"}:
-            webhooks[setting.removeprefix(_WEBHOOK)] = Secret(value)
+        elif setting.startswith(_WEBHOOK):
+            webhooks[setting.removeprefix(_WEBHOOK).upper()] = _webhook(setting, value, problems)
         else:
-            problems.append(f"{setting}: expected the address of a Slack incoming webhook")
+            values[setting.lower()] = value
     values["slack_webhooks"] = webhooks
     return values
+
+
+def _webhook(setting: str, value: str, problems: list[str]) -> Secret:
+    try:
+        _web_address(value)
+    except ValueError:
+        problems.append(f"{setting}: expected the address of a Slack incoming webhook")
+    return Secret(value)
 
 
 def _file(name: str, path: str, problems: list[str]) -> str:
@@ -194,6 +299,7 @@ def _words(location: tuple[int | str, ...], message: str, kind: str) -> str:
     wanted = {
         "int_parsing": "expected a whole number",
         "float_parsing": "expected a number",
+        "finite_number": "expected a number",
         "literal_error": f"expected one of {', '.join(map(str, get_args(annotation)))}",
         "too_short": "expected 32 characters or more",
         "string_too_short": "expected 32 characters or more",
