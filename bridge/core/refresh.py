@@ -32,11 +32,10 @@ _FEW: Final = 3
 
 
 class Trace(NamedTuple):
-    """The little a refresh needs of each known booking; `live` when it is to take place."""
+    """The little a refresh needs of each known booking; `expected` when a listing must hold it."""
 
     digest: str
-    start: datetime | None
-    live: bool
+    expected: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,15 +111,13 @@ class Listing:
                 self.different.pop(sighting.uid, None)
 
 
-def plan_refresh(listing: Listing, since: datetime) -> Changes | Suspicious:
-    """What to do after a listing from `since` on was read to its end.
+def plan_refresh(listing: Listing) -> Changes | Suspicious:
+    """What to do after a listing was read to its end.
 
     None listed, or more than half of the known ones missing, is more likely a fault than the truth: a
     token of another workspace, say. Of a handful each can be asked for.
     """
-    expected = [
-        uid for uid, trace in listing.known.items() if trace.live and trace.start and trace.start >= since
-    ]
+    expected = [uid for uid, trace in listing.known.items() if trace.expected]
     missing = [uid for uid in expected if uid not in listing.seen]
     if listing.nameless and not listing.seen:
         return Suspicious(f"{listing.nameless} bookings were listed, none with a uid")

@@ -79,7 +79,7 @@ class Refresher:
 
     async def _bookings_outcome(self, problem: str) -> Outcome:
         since = window(self._clock(), self._past_days)
-        listing = Listing(await self._bookings.traces())
+        listing = Listing(await self._bookings.traces(since))
         at_first = not listing.known
         count = 0
         async with aclosing(self._copera.pages(since, ahead=True)) as pages:
@@ -89,7 +89,7 @@ class Refresher:
                 if at_first:  # nothing can be lost yet, and all of it need not be held in memory
                     count += await self._taking.take(listing.different.values())
                     listing.different.clear()
-        plan = plan_refresh(listing, since)
+        plan = plan_refresh(listing)
         if isinstance(plan, Suspicious):
             return Outcome(believed=False, problem=f"not believed: {plan.reason}")
         count += await self._taking.take(plan.upserts)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Select, and_, delete, exists, or_, select, update
+from sqlalchemy import Select, and_, delete, exists, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -61,13 +61,14 @@ class Bookings:
         self._database = database
         self._insert = sqlite.insert if database.is_sqlite else postgresql.insert
 
-    async def traces(self) -> dict[str, Trace]:
-        """The little a refresh needs of every booking, by uid."""
-        columns = (bookings.c.uid, bookings.c.digest, bookings.c.start, bookings.c.live)
+    async def traces(self, since: datetime) -> dict[str, Trace]:
+        """The little a refresh from `since` on needs of every booking, by uid."""
+        expected = and_(bookings.c.live, bookings.c.start >= since).label("expected")
+        query = select(bookings.c.uid, bookings.c.digest, func.coalesce(expected, False))
         found: dict[str, Trace] = {}
         async with self._database.read() as connection:
-            async for rows in (await connection.stream(select(*columns))).partitions(_MANY):
-                found.update((row.uid, Trace(row.digest, row.start, row.live)) for row in rows)
+            async for rows in (await connection.stream(query)).partitions(_MANY):
+                found.update((uid, Trace(digest, bool(expected))) for uid, digest, expected in rows)
         return found
 
     async def known(self, uids: Iterable[str]) -> dict[str, Kept]:

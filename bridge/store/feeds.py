@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -73,7 +73,7 @@ class FeedStore:
             Fetch(who(row.who), Options(_detail(row.detail), row.alarm), row.client, row.at) for row in rows
         ]
 
-    async def record(self, fetched: Sequence[Fetch]) -> None:
+    async def record(self, fetched: Iterable[Fetch]) -> None:
         """Remember fetches; an older one than is known changes nothing."""
         rows = [
             {

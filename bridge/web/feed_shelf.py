@@ -28,6 +28,7 @@ from bridge.database import Database, Unavailable
 from bridge.store.bookings import Bookings, Changed
 from bridge.store.feeds import FeedStore
 from bridge.store.refreshes import MirrorState, Refreshes
+from bridge.web.conditional import Validators
 
 log = structlog.get_logger()
 
@@ -44,13 +45,20 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(slots=True)
 class Shown:
-    """One address's feed. `waiting` is what changed since it was built, by uid; None: it left the feed."""
+    """One address's feed.
 
+    `waiting` is what changed since it was built, by uid; None: it left the feed. `fetched` is when it
+    was fetched last, by client. `validators` are of the body, as it was last answered.
+    """
+
+    key: str
     who: Who
     view: View
     body: FeedBody | None = None
     waiting: dict[str, Entry | None] = field(default_factory=dict)
     modified: datetime = _EPOCH
+    validators: Validators | None = None
+    fetched: dict[str, datetime] = field(default_factory=dict)
     zipped: bytes = b""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -74,6 +82,11 @@ class Shown:
                 self.waiting[entry.uid] = entry if entry.booking.type_id == identity else None
 
 
+def feed_key(who: Who, options: Options) -> str:
+    """What tells the feed of one address from others."""
+    return f"{options.detail} {options.alarm} {who.kind} {who.id}"
+
+
 class Shelf:
     """The feeds kept ready, and whose addresses there are: `registry` is by the handle in the token."""
 
@@ -93,7 +106,7 @@ class Shelf:
         self._clock = clock
         self._past_days = past_days
         self._budget = budget
-        self._kept: OrderedDict[tuple[Who, Options], Shown] = OrderedDict()
+        self._kept: OrderedDict[str, Shown] = OrderedDict()
         self._builds = asyncio.Semaphore(_BUILDS)
         self._looking = asyncio.Lock()
         self._next_look = 0.0
@@ -120,13 +133,6 @@ class Shelf:
                 log.warning("feeds.database_unavailable", reason=str(problem))
                 if self.state is None:
                     raise
-
-    def is_ready(self, shown: Shown) -> bool:
-        """Whether a feed can be served as it is."""
-        body = shown.body
-        if body is None or shown.waiting:
-            return False
-        return body.next_leave is None or self._clock() < body.next_leave
 
     def _is_fresh(self) -> bool:
         return self.state is not None and monotonic() < self._next_look
@@ -161,13 +167,14 @@ class Shelf:
         """What calendars call a feed."""
         return feed_name(who, self.people, self.types)
 
-    async def get(self, who: Who, options: Options) -> Shown:
+    async def get(self, who: Who, options: Options, now: datetime) -> Shown:
         """The feed as it is to be served now. Raises Unavailable when it must be built and cannot be."""
-        shown = self._kept.get((who, options))
+        key = feed_key(who, options)
+        shown = self._kept.get(key)
         if shown is None:
-            shown = self._kept[who, options] = Shown(who, self.view(who, options))
-        self._kept.move_to_end((who, options))
-        if not self.is_ready(shown):
+            shown = self._kept[key] = Shown(key, who, self.view(who, options))
+        self._kept.move_to_end(key)
+        if not _is_ready(shown, now):
             await asyncio.shield(asyncio.ensure_future(self._renew(shown)))
         return shown
 
@@ -186,7 +193,7 @@ class Shelf:
                 try:
                     body = await self._build(shown)
                 except BaseException:
-                    self._kept.pop((shown.who, shown.view.options), None)
+                    self._kept.pop(shown.key, None)
                     raise
             else:
                 body = before.without_old(now)
@@ -230,6 +237,13 @@ class Shelf:
         total = sum(shown.size for shown in self._kept.values())
         while total > self._budget and len(self._kept) > 1:
             total -= self._kept.popitem(last=False)[1].size
+
+
+def _is_ready(shown: Shown, now: datetime) -> bool:
+    body = shown.body
+    if body is None or shown.waiting:
+        return False
+    return body.next_leave is None or now < body.next_leave
 
 
 def _edits(entries: list[Entry], view: View, past_days: int, now: datetime) -> list[Item]:

@@ -7,16 +7,13 @@ is known is always answered with 200 or 304: calendars switch off what answers w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
+from collections.abc import Awaitable, Callable
+from datetime import datetime
 from functools import lru_cache
 from typing import Final
 
 import structlog
 from aiohttp import hdrs, web
-from aiohttp.abc import AbstractStreamWriter
-from aiohttp.payload import Payload
 
 from bridge.core.feeds import Who, client
 from bridge.core.tokens import Options, Seals
@@ -24,15 +21,15 @@ from bridge.database import Database, Unavailable
 from bridge.store.bookings import Bookings
 from bridge.store.feeds import FeedStore, Fetch
 from bridge.web.answers import problem
+from bridge.web.conditional import Parts, accepts_gzip, validators
 from bridge.web.feed_page import Page, render
-from bridge.web.feed_shelf import Shelf, Shown
+from bridge.web.feed_shelf import Shelf, Shown, feed_key
 
 log = structlog.get_logger()
 
 _MAX_AGE: Final = 60
 _RETRY_AFTER: Final = 30
 _FLUSH: Final = 10.0
-_MOST_FETCHES: Final = 10_000
 _WORTH_ZIPPING: Final = 1_000
 _PRIVATE: Final = {
     hdrs.CACHE_CONTROL: f"private, max-age={_MAX_AGE}",
@@ -48,21 +45,6 @@ _IN_ONE_PIECE: Final = 2 * 2**20
 _MOST_TOKENS: Final = 4_096
 
 _client = lru_cache(maxsize=1024)(client)
-
-
-class Parts(Payload):
-    """A body in pieces, which are never put together: each is written when the one before has gone out."""
-
-    def __init__(self, parts: Sequence[bytes]) -> None:
-        super().__init__(parts)
-        self._size = sum(map(len, parts))
-
-    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-        return b"".join(self._value).decode(encoding, errors)
-
-    async def write(self, writer: AbstractStreamWriter) -> None:
-        for part in self._value:
-            await writer.write(part)
 
 
 class NoSuchFeed(Exception):
@@ -93,7 +75,7 @@ class Feeds:
         self._public_url = public_url.rstrip("/")
         self._clock = clock
         self._observe = observe
-        self._fetched: dict[tuple[Who, Options, str], datetime] = {}
+        self._fetched: dict[str, Shown] = {}
         self._known: dict[str, tuple[Who, Options]] = {}
         self._known_under = self._shelf.registry
 
@@ -115,12 +97,21 @@ class Feeds:
             await self._flush()
 
     async def _flush(self) -> None:
-        fetched, self._fetched = self._fetched, {}
+        taken = [(shown, shown.fetched) for shown in self._fetched.values()]
+        self._fetched = {}
+        for shown, _ in taken:
+            shown.fetched = {}
         try:
-            await self._store.record([Fetch(*key, at) for key, at in fetched.items()])
+            await self._store.record(
+                Fetch(shown.who, shown.view.options, name, at)
+                for shown, fetched in taken
+                for name, at in fetched.items()
+            )
         except Unavailable as trouble:
             log.warning("feeds.fetches_not_stored", reason=str(trouble))
-            self._fetched = {**fetched, **self._fetched}
+            for shown, fetched in taken:
+                shown.fetched = {**fetched, **shown.fetched}
+                self._fetched[shown.key] = shown
 
     async def _find(self, token: str) -> tuple[Who, Options]:
         """Whom an address shows and how. Raises NoSuchFeed, NotYet, Unavailable."""
@@ -165,15 +156,17 @@ class Feeds:
             return problem(503, "not_yet", "The bookings are being read. Try again soon.", headers)
 
     async def _feed(self, request: web.Request, who: Who, options: Options) -> web.Response:
-        shown = await self._shelf.get(who, options)
-        self._note(request, who, options)
+        now = self._clock()
+        shown = await self._shelf.get(who, options, now)
+        self._note(shown, _client(request.headers.get(hdrs.USER_AGENT, "")).name, now)
         body = shown.body
         assert body is not None, "a feed from the shelf is built"
-        zips = body.size >= _WORTH_ZIPPING and _accepts_gzip(request)
-        etag = f'{body.etag[:-1]}-gz"' if zips else body.etag
-        modified = self._modified(shown)
-        headers = {**_PRIVATE, hdrs.ETAG: etag, hdrs.LAST_MODIFIED: _http_date(modified)}
-        if _is_known(request, body.etag, modified):
+        known = shown.validators
+        if known is None or known.plain != body.etag or now >= known.until:
+            known = shown.validators = validators(body.etag, shown.modified, now)
+        zips = body.size >= _WORTH_ZIPPING and accepts_gzip(request)
+        headers = {**_PRIVATE, **known.headers, hdrs.ETAG: known.etag(zips=zips)}
+        if known.known_to(request):
             return web.Response(status=304, headers=headers)
         headers[hdrs.CONTENT_TYPE] = _CALENDAR
         if zips:
@@ -182,20 +175,10 @@ class Feeds:
         whole = body.data if body.size <= _IN_ONE_PIECE else Parts(body.parts)
         return web.Response(body=whole, headers=headers)
 
-    def _modified(self, shown: Shown) -> datetime:
-        """Last-Modified, in whole seconds.
-
-        What aged out left at midnight. A second that is not over may see another change, so it is never
-        named: who asks with it would miss that change.
-        """
-        now = self._clock().replace(microsecond=0)
-        midnight = now.replace(hour=0, minute=0, second=0)
-        return min(max(shown.modified.replace(microsecond=0), midnight), now - timedelta(seconds=1))
-
-    def _note(self, request: web.Request, who: Who, options: Options) -> None:
-        agent = _client(request.headers.get(hdrs.USER_AGENT, ""))
-        if len(self._fetched) < _MOST_FETCHES:
-            self._fetched[who, options, agent.name] = self._clock()
+    def _note(self, shown: Shown, client_name: str, now: datetime) -> None:
+        """Remember who fetched, to be written down soon."""
+        shown.fetched[client_name] = now
+        self._fetched[shown.key] = shown
 
     async def _show_page(self, request: web.Request, who: Who, options: Options) -> web.Response:
         now = self._clock()
@@ -204,34 +187,9 @@ class Feeds:
         fetches = {
             fetch.client: fetch.at for fetch in await self._store.fetches(who) if fetch.options == options
         }
-        for (feed, shown, name), at in self._fetched.items():
-            if (feed, shown) == (who, options):
-                fetches[name] = at
+        if (shown := self._fetched.get(feed_key(who, options))) is not None:
+            fetches |= shown.fetched
         address = f"{self._public_url}/feeds/{request.match_info['token']}.ics"
         page = Page(self._shelf.name(who), address, options, entries, view, fetches, now)
         headers = {**_NEVER_KEPT, "Content-Security-Policy": render.policy}
         return web.Response(text=render(page), content_type="text/html", headers=headers)
-
-
-@lru_cache(maxsize=4096)
-def _http_date(moment: datetime) -> str:
-    return format_datetime(moment.astimezone(UTC), usegmt=True)
-
-
-def _accepts_gzip(request: web.Request) -> bool:
-    """Whether the client takes gzip (RFC 9110 §12.5.3)."""
-    for item in request.headers.get(hdrs.ACCEPT_ENCODING, "").lower().split(","):
-        name, _, quality = item.partition(";")
-        if name.strip() in {"gzip", "x-gzip", "*"}:
-            return quality.replace(" ", "") not in {"q=0", "q=0.0", "q=0.00", "q=0.000"}
-    return False
-
-
-def _is_known(request: web.Request, etag: str, modified: datetime) -> bool:
-    """Whether the client has these bytes, in either encoding (RFC 9110 §13.1.2, §13.1.3)."""
-    said = request.headers.get(hdrs.IF_NONE_MATCH)
-    if said is not None:
-        ours = {etag, f'{etag[:-1]}-gz"', "*"}
-        return any(item.strip().removeprefix("W/") in ours for item in said.split(","))
-    since = request.if_modified_since
-    return since is not None and modified <= since
