@@ -21,8 +21,9 @@ import aiohttp
 from yarl import URL
 
 from bridge.core.bookings import BookingType, Person
-from bridge.core.reading import line, read_member, read_type
+from bridge.core.reading import read_member, read_type
 from bridge.core.refresh import Sighting, sighting
+from bridge.core.text import line
 
 Observer = Callable[[str, str, float], None]
 """Told of every request: the endpoint, the status or trouble, and the seconds it took."""

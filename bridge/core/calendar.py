@@ -21,7 +21,7 @@ from bridge.core.colours import css_name
 from bridge.core.content_lines import line, moment, text, texts
 from bridge.core.entries import Entry, is_off
 from bridge.core.markup import web_address
-from bridge.core.reading import clean
+from bridge.core.text import clean
 from bridge.core.tokens import DETAILS, Detail, Options
 
 TAIL: Final = b"END:VCALENDAR\r\n"

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
-from bridge.core.reading import clean
+from bridge.core.text import clean
 
 _WIDTH: Final = 74
 """Octets of a piece; with the space in front of a continued line that makes the allowed 75."""

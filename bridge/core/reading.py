@@ -10,10 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import orjson
@@ -30,19 +29,11 @@ from bridge.core.bookings import (
     Location,
     Person,
 )
+from bridge.core.text import LATEST, instant, line, text
 
 VERSION: Final = "1"
 """The payload contract this reader knows (`X-Copera-Webhook-Version`)."""
 
-_HARMFUL: Final = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f"  # C0 and C1 controls but tab, newline, return, NEL
-    "\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f"  # invisible and bidirectional controls
-    "\ufeff\ufff9-\ufffb\ufffe\uffff]"
-)
-_BREAKS: Final = re.compile("\r\n?|\x85|\u2028|\u2029")
-_SURROGATES: Final = re.compile("[\ud800-\udfff]")
-_EARLIEST: Final = datetime(1970, 1, 2, tzinfo=UTC)
-_LATEST: Final = datetime(9000, 1, 1, tzinfo=UTC)
 _DEEPEST: Final = 6
 
 
@@ -157,7 +148,7 @@ def read_booking(data: Mapping[str, object]) -> Booking:
     if duration is None and start and end and end > start:
         duration = round((end - start) / timedelta(minutes=1))
     if end is None and start and duration is not None:
-        end = min(start + timedelta(minutes=duration), _LATEST)
+        end = min(start + timedelta(minutes=duration), LATEST)
     uid = text(data.get("uid"), limit=200)
     return Booking(
         id=text(data.get("id"), limit=200) or uid,
@@ -219,44 +210,6 @@ def read_member(data: Mapping[str, object]) -> Person:
     """A member of the workspace directory from the API's answer. Never raises."""
     identity = text(data.get("_id") or data.get("id"), limit=200)
     return Person(identity, line(data.get("name"), limit=300), line(data.get("email"), limit=320))
-
-
-def clean(value: str) -> str:
-    """Text without control, invisible and bidirectional characters; line breaks become newlines."""
-    if value.isascii() and value.isprintable():
-        return value
-    return _SURROGATES.sub("\ufffd", _HARMFUL.sub("", _BREAKS.sub("\n", value)))
-
-
-def text(value: object, *, limit: int = 300_000) -> str:
-    """A scalar as clean text of at most `limit` characters; true, false and numbers as JSON has them."""
-    if isinstance(value, str):
-        return clean(value[:limit]).strip()
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        try:
-            return f"{value:.15g}" if isinstance(value, float) else str(value)[:limit]
-        except ValueError:  # an integer beyond Python's limit for printing
-            return ""
-    return ""
-
-
-def line(value: object, *, limit: int = 1_000) -> str:
-    """Like `text`, on one line."""
-    return " ".join(text(value, limit=limit).split())
-
-
-def instant(value: object) -> datetime | None:
-    """An ISO-8601 time as aware UTC, None when it is not one; one without a zone is taken as UTC."""
-    if not isinstance(value, str) or not 10 <= len(value) <= 40:
-        return None
-    try:
-        parsed = datetime.fromisoformat(value.strip())
-        moment = (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-    return moment if _EARLIEST <= moment < _LATEST else None
 
 
 def _minutes(value: object) -> int | None:

@@ -17,7 +17,8 @@ from typing import Final, NamedTuple
 from bridge.core.bookings import CANCELLED, DECLINED, Booking
 from bridge.core.calendar import changed
 from bridge.core.entries import Entry, Mark, is_off
-from bridge.core.reading import read_booking, text
+from bridge.core.reading import read_booking
+from bridge.core.text import text
 from bridge.core.tokens import Detail
 
 DAY: Final = timedelta(days=1)

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from bridge.core.reading import Envelope, text
+from bridge.core.reading import Envelope
+from bridge.core.text import text
 from bridge.database import Database, Unavailable
 from bridge.store.events import TOPIC
 from bridge.tables.delivery import events

@@ -26,7 +26,8 @@ from bridge.core.bookings import (
 from bridge.core.calendar import View, changed, finish, summary, uid, vevent
 from bridge.core.colours import NAMES, css_name
 from bridge.core.content_lines import line, text
-from bridge.core.reading import clean, read_booking
+from bridge.core.reading import read_booking
+from bridge.core.text import clean
 from bridge.core.tokens import DETAILS, Options
 from tests.feeds.calendars import BOOKING, NOW, START, check, entry, feed
 

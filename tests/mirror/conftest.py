@@ -12,8 +12,9 @@ from bridge.copera import Copera
 from bridge.core.bookings import Person
 from bridge.core.entries import Entry
 from bridge.core.feeds import ALL, Who
-from bridge.core.reading import instant, read_booking
+from bridge.core.reading import read_booking
 from bridge.core.refresh import window
+from bridge.core.text import instant
 from bridge.database import Database
 from bridge.mirror import Mirror
 from bridge.sandbox.copera import TOKEN, CoperaStandIn
