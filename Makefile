@@ -23,6 +23,10 @@ lint: .venv/installed
 bench: .venv/installed
 	$(BIN)/python -m tests.bench $(ARGS)
 
+# ARGS: minutes, two without it.
+soak: .venv/installed
+	$(BIN)/python -m tests.soak $(ARGS)
+
 # The exact versions come from requirements.txt; the project itself is linked in, not copied.
 .venv/installed: requirements.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.12 …")'

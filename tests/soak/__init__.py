@@ -1,0 +1,1 @@
+"""Load and soak: not collected by pytest; see `__main__`."""
