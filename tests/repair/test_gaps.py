@@ -20,6 +20,7 @@ from bridge.sandbox.slack import SlackStandIn
 from bridge.sandbox.slack_records import Message
 from bridge.store.history import History
 from bridge.store.repair import Repairs
+from tests import postgres
 from tests.service.bridge import Bridge, eventually, running
 
 both_ids = pytest.mark.parametrize("ids", ["different", "equal"])
@@ -347,3 +348,31 @@ async def test_what_took_place_and_a_no_show_are_no_gaps(world: World) -> None:
         await world.copera.send(no_show)
         await bridge.settled()
         assert len(world.replies()) == 1
+
+
+async def test_one_of_several_replicas_repairs(
+    tmp_path: Path, postgres_server: postgres.Server, ids: Ids
+) -> None:
+    """Two services on one database find thirty bookings: each is posted once."""
+    copera, slack = CoperaStandIn(ids=ids), SlackStandIn()
+    furnish(copera.calendar)
+    slack.add_channel("sales")
+    await copera.start()
+    await slack.start()
+    database_url = await asyncio.to_thread(postgres_server.new_database)
+    (tmp_path / "other").mkdir()
+    start = datetime.now(UTC) + timedelta(days=3)
+    common: dict[str, Any] = {"rules": CARDS, "slack": slack, "copera": copera, "patience": PATIENCE}
+    async with (
+        running(tmp_path, database_url=database_url, **common) as one,
+        running(tmp_path / "other", database_url=database_url, **common) as other,
+    ):
+        await looked(one)
+        for number in range(30):
+            copera.calendar.create("Intro Call", start=start + timedelta(hours=number), booker=ALICE)
+        await asyncio.gather(looked(one), looked(other))
+        found = [event for event in await states(one) if event[1] == "repair"]
+        assert len(found) == 30
+        assert len([message for message in slack.messages("#sales") if not message.is_reply]) == 30
+    await copera.stop()
+    await slack.stop()
