@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import os
+import re
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, Final
+from urllib.parse import urlencode
 
 from alembic import command
 from alembic.config import Config
@@ -32,6 +35,7 @@ _NOTIFY: Final = text(f"SELECT pg_notify('{_CHANNEL}', :topic)")
 _CLOCK: Final = text("SELECT clock_timestamp()")
 _RECONNECT_SECONDS: Final = 2
 _LOOK_SECONDS: Final = 1
+_FORBIDDEN: Final = "42501"  # PostgreSQL's state for what the role may not do
 _BUGS: Final = (IntegrityError, ProgrammingError, DataError)
 
 
@@ -194,15 +198,18 @@ def _stamp(path: Path) -> tuple[int, int]:
 async def open_database(url: str, *, exclusive: bool = False, migrate: bool = True) -> Database:
     """Open the database at a URL of the settings' form and bring its tables up to date.
 
-    `exclusive` makes sure that no other service uses the same SQLite file. Raises Unavailable.
+    `exclusive` makes sure that no other service uses the same SQLite file. Raises Unavailable, which
+    then names the setting and the place, without the password.
     """
     target = _driver_url(url)
+    if migrate and target.get_backend_name() == "sqlite":
+        _try_file(Path(target.database or ""))
     lock = _lock_file(target) if exclusive and target.get_backend_name() == "sqlite" else None
     writer, reader = _engines(target)
     database = Database(writer, reader, lock)
     try:
         if migrate:
-            async with _translated():
+            async with _opening(target):
                 await _migrate(writer)
     except BaseException:
         await database.close()
@@ -213,8 +220,8 @@ async def open_database(url: str, *, exclusive: bool = False, migrate: bool = Tr
 def _driver_url(url: str) -> URL:
     try:
         parsed = make_url(url)
-    except ArgumentError:
-        raise Unavailable("BRIDGE_DATABASE_URL is not a database address") from None
+    except (ArgumentError, ValueError):
+        raise Unavailable("BRIDGE_DATABASE_URL: expected sqlite:///FILE or postgresql://…") from None
     drivers = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
     driver = drivers.get(parsed.get_backend_name())
     if driver is None:
@@ -224,12 +231,45 @@ def _driver_url(url: str) -> URL:
     return parsed.set(drivername=driver)
 
 
+def _try_file(path: Path) -> None:
+    """See that SQLite can use this file, before aiosqlite's threads, which would leave a traceback."""
+    said = f"BRIDGE_DATABASE_URL: cannot use {path}"
+    if not path.absolute().parent.is_dir():
+        raise Unavailable(f"{said}: there is no folder {path.absolute().parent}")
+    try:
+        with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as connection:
+            connection.execute("PRAGMA schema_version")
+    except sqlite3.Error as problem:
+        raise Unavailable(f"{said}: {problem}") from None
+
+
+@asynccontextmanager
+async def _opening(url: URL) -> AsyncIterator[None]:
+    """Say of troubles where they are."""
+    place = url.database if url.get_backend_name() == "sqlite" else f"PostgreSQL at {_server(url)}"
+    try:
+        async with _translated():
+            yield
+    except Unavailable as problem:
+        verb = "cannot reach " if isinstance(problem.__cause__, OSError) else ""
+        raise Unavailable(f"BRIDGE_DATABASE_URL: {verb}{place}: {problem}") from problem
+    except ProgrammingError as problem:
+        if getattr(problem.orig, "sqlstate", "") != _FORBIDDEN:
+            raise
+        raise Unavailable(f"BRIDGE_DATABASE_URL: {place}: {_reason(problem.orig)}") from problem
+
+
+def _server(url: URL) -> str:
+    host = url.host or url.query.get("host", "localhost")
+    return f"[{host}]:{url.port or 5432}" if ":" in str(host) else f"{host}:{url.port or 5432}"
+
+
 def _lock_file(url: URL) -> IO[str]:
     path = Path(f"{url.database}.lock")
     try:
         held = path.open("w")
     except OSError as problem:
-        raise Unavailable(f"cannot write {path}: {problem.strerror}") from None
+        raise Unavailable(f"BRIDGE_DATABASE_URL: cannot write {path}: {problem.strerror}") from None
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -241,9 +281,15 @@ def _lock_file(url: URL) -> IO[str]:
 
 def _engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
     if url.get_backend_name() != "sqlite":
-        arguments = {"timeout": _BUSY_SECONDS, "command_timeout": 30}
+        # asyncpg reads libpq's names, sslmode above all, from an address only; the rest it is given by name
+        options = f"postgresql:///?{urlencode(url.query, doseq=True)}" if url.query else None
+        arguments = {"timeout": _BUSY_SECONDS, "command_timeout": 30, "dsn": options}
         engine = create_async_engine(
-            url, pool_size=10, max_overflow=5, pool_timeout=_BUSY_SECONDS, connect_args=arguments
+            url.set(query={}),
+            pool_size=10,
+            max_overflow=5,
+            pool_timeout=_BUSY_SECONDS,
+            connect_args=arguments,
         )
         return engine, engine.execution_options(isolation_level="REPEATABLE READ")
     writer = create_async_engine(url, pool_size=1, max_overflow=0)
@@ -287,6 +333,14 @@ async def _translated() -> AsyncIterator[None]:
 
 
 def _reason(problem: BaseException | None) -> str:
+    if isinstance(problem, TimeoutError):
+        return "no answer in time"
+    if isinstance(problem, OSError):
+        number = re.search(r"\[Errno (\d+)\]", str(problem))  # the first of several addresses' too
+        if number:
+            return os.strerror(int(number[1]))
+        if problem.strerror:
+            return problem.strerror
     said = str(problem).splitlines()[0] if problem and str(problem) else type(problem).__name__
     return said.removeprefix("<class '").split("'>: ")[-1][:200]
 

@@ -114,6 +114,8 @@ def _check_options(options: str) -> None:
             raise ValueError(f"unknown {shown}; known are {', '.join(_OPTIONS)}")
         if name == "sslmode" and value not in _SSL_MODES:
             raise ValueError(f"sslmode: expected one of {', '.join(_SSL_MODES)}")
+        if name in {"sslrootcert", "sslcert", "sslkey"} and not Path(value).is_file():
+            raise ValueError(f"{name}: there is no file {value}")
 
 
 def _secrets(value: object) -> object:

@@ -31,13 +31,13 @@ class Server:
     """A running server; `stop` and `start` play an outage."""
 
     def __init__(self, folder: Path, binaries: Path, user: str | None) -> None:
-        self._folder, self._binaries, self._user = folder, binaries, user
+        self.folder, self._binaries, self._user = folder, binaries, user
         self.port = _free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        command = [self._binaries / "postgres", "-D", self._folder / "data", "-p", str(self.port)]
-        options = ["-k", str(self._folder), "-h", "127.0.0.1", "-F", "-c", "max_connections=200"]
+        command = [self._binaries / "postgres", "-D", self.folder / "data", "-p", str(self.port)]
+        options = ["-k", str(self.folder), "-h", "127.0.0.1", "-F", "-c", "max_connections=200"]
         self._process = subprocess.Popen(
             [*map(str, command), *options], user=self._user, stderr=subprocess.DEVNULL
         )

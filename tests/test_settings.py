@@ -55,6 +55,11 @@ WRONG = [
     ("BRIDGE_DATABASE_URL", "postgresql://db/b?hunter 2", f"unknown option after the ?; {KNOWN}"),
     (
         "BRIDGE_DATABASE_URL",
+        "postgresql://db/b?sslmode=verify-ca&sslrootcert=/nowhere.pem",
+        "sslrootcert: there is no file /nowhere.pem",
+    ),
+    (
+        "BRIDGE_DATABASE_URL",
         "postgresql://db/b?sslmode=on",
         "sslmode: expected one of disable, allow, prefer, require, verify-ca, verify-full",
     ),
@@ -99,7 +104,7 @@ RIGHT = [
             "sqlite:///bridge.db",
             "sqlite:////var/lib/bridge/a b.db",
             "postgresql:///bridge?host=/run/postgresql",
-            "postgresql://me:p/a?s#s@db.example.com:5432/bridge?sslmode=verify-full&sslrootcert=/ca.pem",
+            "postgresql://me:p/a?s#s@db.example.com:5432/bridge?sslmode=verify-full&application_name=bridge",
             "postgresql+asyncpg://me@[::1]:5432/bridge",
         )
     ),

@@ -21,7 +21,12 @@ _HARMLESS: Final = (".name", ".message", ".mention", ".style", ".broadcast")
 
 
 def check_names(
-    reading: Reading, root: Node | None, values: Mapping[str, Any], webhooks: Collection[str] | None
+    reading: Reading,
+    root: Node | None,
+    values: Mapping[str, Any],
+    webhooks: Collection[str] | None,
+    *,
+    is_set_up: bool,
 ) -> None:
     """Rules with the same name, messages that do not exist, webhooks that are not configured."""
     messages = list(dict.fromkeys([*_message_nodes(root), DEFAULT_MESSAGE]))
@@ -36,7 +41,11 @@ def check_names(
             hint = did_you_mean(name, messages)
             reading.wrong(node, path, f"no message {quote(name)}{hint}; defined: {', '.join(messages)}")
         elif what == "destination" and name.startswith(WEBHOOK) and webhooks is not None:
-            _check_webhook(reading, name.removeprefix(WEBHOOK), node, path, webhooks)
+            said = _webhook(name.removeprefix(WEBHOOK), webhooks)
+            if said and is_set_up:
+                reading.wrong(node, path, said)
+            elif said:
+                reading.warn(node, path, said)
 
 
 def _message_nodes(root: Node | None) -> dict[str, Node]:
@@ -45,13 +54,12 @@ def _message_nodes(root: Node | None) -> dict[str, Node]:
     return {name: key for name, (key, _) in node.entries.items()} if isinstance(node, MapNode) else {}
 
 
-def _check_webhook(reading: Reading, name: str, node: Node, path: str, webhooks: Collection[str]) -> None:
+def _webhook(name: str, webhooks: Collection[str]) -> str:
+    """What is wrong with this name of a webhook."""
     known = sorted(each.upper() for each in webhooks)
-    if name not in known:
-        hint = did_you_mean(name, known)
-        reading.warn(
-            node, path, f"the webhook {quote(name)} is not configured{hint}; set SLACK_WEBHOOK_{name}"
-        )
+    if name in known:
+        return ""
+    return f"the webhook {quote(name)} is not configured{did_you_mean(name, known)}; set SLACK_WEBHOOK_{name}"
 
 
 def check_messages(

@@ -43,13 +43,15 @@ def load(
     name: str = "rules.yaml",
     webhooks: Collection[str] | None = None,
     can_look_up: bool = False,
+    is_set_up: bool = True,
     now: datetime | None = None,
     trial: Trial = messages.trial,
 ) -> Loaded:
     """The rules in this text. Raises RulesError with all problems, warnings among them.
 
     `webhooks` are the names configured in the environment, None when that is not known. `can_look_up`
-    says that Slack can be asked for hosts by the e-mail in Copera's directory. `now` is when examples
+    says that Slack can be asked for hosts by the e-mail in Copera's directory. Where no bridge is set up
+    a webhook that is not configured is a warning, else an error. `now` is when examples
     happen that do not say; left out, a fixed Monday, which makes them independent of the day.
     """
     tree = read_tree(text)
@@ -60,7 +62,7 @@ def load(
             reading.problems.add(problem)
         values = _read(tree, reading)
         rules = _rules(values, text)
-        check_names(reading, tree.root, values, webhooks)
+        check_names(reading, tree.root, values, webhooks, is_set_up=is_set_up)
         check_messages(reading, tree.root, values, rules, trial)
         check_examples(reading, values, rules, now)
         if not reading.partial:

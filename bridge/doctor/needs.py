@@ -95,5 +95,5 @@ def _load(path: Path, settings: Settings) -> Loaded:
         text,
         name=path.name,
         webhooks=settings.slack_webhooks,
-        can_look_up=settings.slack_bot_token is not None,
+        can_look_up=settings.can_look_up,
     )

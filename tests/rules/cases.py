@@ -12,8 +12,8 @@ CASES: Final = Path(__file__).parent.parent / "cases" / "rules"
 
 
 def check(path: Path) -> list[str]:
-    """The lines `check` prints for a file where the webhook OPS is configured and no directory is read."""
+    """The lines `check` prints for a file where no bridge but the webhook OPS is set up."""
     try:
-        return load(path.read_bytes(), name=path.name, webhooks={"OPS"}).report()
+        return load(path.read_bytes(), name=path.name, webhooks={"OPS"}, is_set_up=False).report()
     except RulesError as error:
         return str(error).splitlines()

@@ -10,6 +10,7 @@ from bridge.core.problems import RulesError
 from bridge.core.rules_file import load
 from tests.rules.cases import CASES, check
 
+TWO_PLACES = b'version: 1\nrules:\n  - post: {to: ["@host", "webhook:missing"]}\n'
 FILES = sorted(CASES.glob("*.yaml"))
 
 
@@ -40,12 +41,26 @@ def test_places_are_inside_the_file(path: Path) -> None:
     ],
 )
 def test_what_the_environment_decides(problem: str, webhooks: set[str], can_look_up: bool) -> None:
-    """Webhooks and the look-up of hosts are warned of only where they are missing."""
-    text = b'version: 1\nrules:\n  - post: {to: ["@host", "webhook:missing"]}\n'
-    said = [each.message for each in load(text, webhooks=webhooks, can_look_up=can_look_up).warnings]
+    """Where no bridge is set up, webhooks and the look-up of hosts are warned of when they are missing."""
+    loaded = load(TWO_PLACES, webhooks=webhooks, can_look_up=can_look_up, is_set_up=False)
+    said = [each.message for each in loaded.warnings]
     assert len(said) == 1
     assert said[0].startswith(problem)
-    assert load(text, webhooks=None, can_look_up=True).warnings == ()
+    assert load(TWO_PLACES, webhooks=None, can_look_up=True).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("webhooks", "hint"), [((), ""), (("OPS",), ""), (("MISSIN",), " (did you mean 'MISSIN'?)")]
+)
+def test_a_webhook_that_is_not_configured_is_an_error(webhooks: tuple[str, ...], hint: str) -> None:
+    """A bridge that is set up cannot post there; no webhook at all is no excuse."""
+    with pytest.raises(RulesError) as raised:
+        load(TWO_PLACES, webhooks=webhooks, can_look_up=True)
+    assert str(raised.value).splitlines() == [
+        "rules.yaml:3:26: rules[0].post.to: the webhook 'MISSING' is not configured"
+        f"{hint}; set SLACK_WEBHOOK_MISSING",
+        "1 problem",
+    ]
 
 
 def test_rules_are_what_was_written() -> None:
