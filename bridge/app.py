@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
 import structlog
@@ -36,7 +36,7 @@ from bridge.router import Router
 from bridge.rulebook import Rulebook
 from bridge.settings import Secret, Settings
 from bridge.slack import TIMEOUT, Slack
-from bridge.store.deliveries import Deliveries, Delivery
+from bridge.store.deliveries import Deliveries
 from bridge.store.events import Events
 from bridge.store.facts import Facts
 from bridge.store.feeds import FeedStore
@@ -45,7 +45,7 @@ from bridge.store.gates import Claimant
 from bridge.store.intake import Intake
 from bridge.store.people import SlackNames
 from bridge.store.refreshes import Refreshes
-from bridge.store.routing import Routed
+from bridge.tasks import Tasks
 from bridge.web.answers import errors_as_json
 from bridge.web.feeds import Feeds
 from bridge.web.hardening import Doorkeeper, Runner
@@ -58,6 +58,7 @@ REQUIRED: Final = ("COPERA_WEBHOOK_SECRETS", "BRIDGE_SECRET")
 """Settings that the service cannot do without."""
 
 _NAMES_PATIENCE: Final = 5.0
+_DRAIN: Final = 12.0
 
 Clock = Callable[[], datetime]
 
@@ -85,19 +86,17 @@ class Service:
         self.clock = clock
         self._reach = reach
         self._patience = patience
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks = Tasks()
         self._open = AsyncExitStack()
         self._members: tuple[Person, ...] = ()
         self._named = asyncio.Event()  # Copera told, now or before, what people and types are called
         self._types: Mapping[str, BookingType] = {}
         self.mirror: Mirror | None = None
-        self._failed: asyncio.Future[None] | None = None
         self.url = ""
 
     async def start(self) -> None:
         """Open, migrate, load and listen. Raises CannotStart, Unavailable, Unreadable, RulesError."""
         settings = self._settings
-        self._failed = asyncio.get_running_loop().create_future()
         webhooks = {name: secret.get_secret_value() for name, secret in settings.slack_webhooks.items()}
         self.rulebook = Rulebook(
             settings.bridge_rules,
@@ -156,7 +155,13 @@ class Service:
         )
         shared = SharedClock(database, clock)
         self.router = Router(
-            database, self.knowledge, clock=shared, heard=self._hear, observe=self._count_routes, reach=reach
+            database,
+            self.knowledge,
+            clock=shared,
+            heard=self._hear,
+            observe=lambda routed: self.metrics.count_matches(match.rule for match in routed.matches),
+            reach=reach,
+            busy=lambda: self._intake.is_flooded,
         )
         self._build_sending(database, shared)
         keep = timedelta(days=settings.bridge_retention_days)
@@ -187,7 +192,9 @@ class Service:
             claimant,
             clock=clock,
             report=self.alerts.report,
-            observe=self._count_delivery,
+            observe=lambda delivery, state, error: self.metrics.count_delivery(
+                state, error, self.clock() - delivery.received_at
+            ),
         )
 
     async def feed_address(self, host_id: str) -> str:
@@ -278,7 +285,7 @@ class Service:
             retention=timedelta(days=settings.bridge_retention_days),
             clock=self.clock,
             proxies=settings.bridge_trusted_proxies,
-            observe=self._count_event,
+            observe=self.metrics.count_event,
             reach=self._reach,
         )
         health = Health(self._readiness.parts, self._readiness.metrics)
@@ -300,17 +307,17 @@ class Service:
         self.url = f"http://{'127.0.0.1' if host in {'0.0.0.0', '::'} else host}:{port}"  # noqa: S104
 
     def _run_all(self) -> None:
-        self._run("intake", self._intake.run())
-        self._run("router", self._route())
-        self._run("courier", self.courier.run())
+        self._tasks.run("intake", self._intake.run())
+        self._tasks.run("router", self._route())
+        self._tasks.run("courier", self.courier.run())
         if self.mirror is not None:
-            self._run("mirror", self.mirror.run())
-            self._run("repair", self.repair.run())
-        self._run("feeds", self._feeds.run())
-        self._run("rules", self.rulebook.watch(self.alerts.report, self._learn))
-        self._run("alerts", self.alerts.run())
-        self._run("retention", self._retention.run())
-        self._run("announcements", self.database.listen())
+            self._tasks.run("mirror", self.mirror.run())
+            self._tasks.run("repair", self.repair.run())
+        self._tasks.run("feeds", self._feeds.run())
+        self._tasks.run("rules", self.rulebook.watch(self.alerts.report, self._learn))
+        self._tasks.run("alerts", self.alerts.run())
+        self._tasks.run("retention", self._retention.run())
+        self._tasks.run("announcements", self.database.listen())
         log.info("service.started", url=self.url, rules_hash=self.rulebook.rules.hash)
 
     async def _route(self) -> None:
@@ -319,57 +326,23 @@ class Service:
             await asyncio.wait_for(self._named.wait(), _NAMES_PATIENCE)
         await self.router.run()
 
-    def _run(self, name: str, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work, name=name)
-        task.add_done_callback(self._ended)
-        self._tasks.append(task)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        """A loop that dies takes the service down, so that a supervisor starts it anew."""
-        if task.cancelled() or task.exception() is None or self._failed is None or self._failed.done():
-            return
-        log.error("service.failed", part=task.get_name(), exc_info=task.exception())
-        self._failed.set_result(None)
-
     async def wait(self, stop: asyncio.Event) -> bool:
         """Return when told to stop (True), or when a part has failed (False)."""
-        assert self._failed is not None
-        stopping = asyncio.create_task(stop.wait())
-        await asyncio.wait((stopping, self._failed), return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        return not self._failed.done()
+        return await self._tasks.wait(stop)
 
     async def close(self) -> None:
         """Take nothing more in, finish what is in flight within ten seconds, let go."""
         if hasattr(self, "_runner"):
             await self._runner.cleanup()
-        courier = next((task for task in self._tasks if task.get_name() == "courier"), None)
-        if courier is not None:
+        if self._tasks.is_running("courier"):
             self.courier.stop()
-            await asyncio.wait((courier,), timeout=12)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self._tasks.finish("courier", _DRAIN)
+        await self._tasks.cancel()
         await self._open.aclose()
         await self._session.close()
         await self.database.close()
-        if self._tasks:
+        if self._tasks.began:
             log.info("service.stopped")
-
-    def _count_event(self, event: str, outcome: str) -> None:
-        known = event if outcome in {"stored", "known", "not_stored"} else "other"
-        self.metrics.events.labels(known, outcome).inc()
-        if outcome == "bad_signature":
-            self.metrics.signature_failures.inc()
-
-    def _count_routes(self, routed: Routed) -> None:
-        for match in routed.matches:
-            self.metrics.matches.labels(match.rule).inc()
-
-    def _count_delivery(self, delivery: Delivery, state: str, error: str) -> None:
-        self.metrics.deliveries.labels(state, error).inc()
-        if state == "sent":
-            self.metrics.delay.observe((self.clock() - delivery.received_at).total_seconds())
 
 
 def _needs_token(rules: Rules) -> bool:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import timedelta
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600, 21600, 86400)
@@ -33,6 +36,24 @@ class Metrics:
         self.rules_loaded = self._gauge(
             "rules_loaded_timestamp_seconds", "When the rules in force were loaded"
         )
+
+    def count_event(self, event: str, outcome: str) -> None:
+        """A request to the receiver; only names of events that are known become labels."""
+        known = event if outcome in {"stored", "known", "not_stored"} else "other"
+        self.events.labels(known, outcome).inc()
+        if outcome == "bad_signature":
+            self.signature_failures.inc()
+
+    def count_matches(self, rules: Iterable[str]) -> None:
+        """Deliveries that rules made."""
+        for rule in rules:
+            self.matches.labels(rule).inc()
+
+    def count_delivery(self, state: str, error: str, delay: timedelta) -> None:
+        """A delivery that was settled so long after its event was received."""
+        self.deliveries.labels(state, error).inc()
+        if state == "sent":
+            self.delay.observe(delay.total_seconds())
 
     def text(self) -> bytes:
         """All metrics in Prometheus' text form."""

@@ -19,7 +19,7 @@ LAYERS = (
     {"web", "router", "courier", "mirror", "doctor", "rulebook", "alerts", "retention", "repair"},
     {"store", "slack", "copera"},
     {"database", "migrations"},
-    {"tables", "appending", "settings", "logs", "metrics"},
+    {"tables", "appending", "settings", "logs", "metrics", "tasks"},
     {"core"},
 )
 """From high to low; siblings do not import each other."""
