@@ -46,7 +46,8 @@ class Secret(SecretStr):
     __str__ = __repr__
 
 
-def _web_address(value: str) -> str:
+def web_address(value: str) -> str:
+    """The address itself. Raises ValueError with words for the user."""
     expected = "expected an address such as https://bridge.example.com"
     try:
         parts = urlsplit(value)
@@ -60,7 +61,7 @@ def _web_address(value: str) -> str:
 
 def _base(value: str) -> str:
     """An address that paths are put after, and that requests with a token of ours go to."""
-    if "@" in urlsplit(_web_address(value)).netloc or "?" in value or "#" in value:
+    if "@" in urlsplit(web_address(value)).netloc or "?" in value or "#" in value:
         raise ValueError("expected an address without a user, ? and #")
     return value.rstrip("/")
 
@@ -155,7 +156,7 @@ class Settings(BaseModel):
     copera_api_token: Secret | None = None
     copera_webhook_secrets: Secrets = ()
     slack_bot_token: Secret | None = None
-    slack_api_url: Annotated[str, AfterValidator(_web_address)] = "https://slack.com/api/"
+    slack_api_url: Annotated[str, AfterValidator(web_address)] = "https://slack.com/api/"
     slack_webhooks: Mapping[str, Secret] = Field(default_factory=dict)
     bridge_rules: Path = Path("rules.yaml")
     bridge_database_url: Annotated[Secret, AfterValidator(_database)] = Secret("sqlite:///bridge.db")
@@ -198,7 +199,7 @@ def load(variables: Mapping[str, str], *, required: Iterable[str] = ()) -> Setti
     """
     problems: list[str] = []
     values = _collect(variables, problems)
-    told = {problem.partition(":")[0].removesuffix("_FILE") for problem in problems}
+    told = {_setting(problem) for problem in problems}
     problems += [
         f"{name} is missing: {_PURPOSE.get(name, 'set it')}"
         for name in required
@@ -217,24 +218,31 @@ def load(variables: Mapping[str, str], *, required: Iterable[str] = ()) -> Setti
 
 
 def load_for_rules(variables: Mapping[str, str]) -> Settings:
-    """What a rules file depends on; whether the other settings are in order does not matter.
+    """The settings without those that are wrong, when a rules file does not depend on them.
 
     Raises SettingsError for BRIDGE_RULES and SLACK_WEBHOOK_<NAME>.
     """
     try:
         return load(variables)
-    except SettingsError:
-        return load({name: value for name, value in variables.items() if _is_for_rules(name)})
+    except SettingsError as error:
+        wrong = {_setting(problem) for problem in error.problems}
+        kept = {name for name in variables if _is_for_rules(name) or _setting(name) not in wrong}
+        return load({name: variables[name] for name in kept})
 
 
 def is_set_up(variables: Mapping[str, str]) -> bool:
     """Whether a bridge is set up here: something but the rules file is set."""
-    names = {name.removesuffix("_FILE") for name in variables} - {"BRIDGE_RULES"}
+    names = set(map(_setting, variables)) - {"BRIDGE_RULES"}
     return any(name in NAMES or name.startswith(_WEBHOOK) for name in names)
 
 
 def _is_for_rules(name: str) -> bool:
-    return name.removesuffix("_FILE") == "BRIDGE_RULES" or name.startswith(_WEBHOOK)
+    return _setting(name) == "BRIDGE_RULES" or name.startswith(_WEBHOOK)
+
+
+def _setting(said: str) -> str:
+    """The setting that a variable or a problem is about."""
+    return said.partition(":")[0].removesuffix("_FILE")
 
 
 def unknown(variables: Mapping[str, str]) -> list[str]:
@@ -280,7 +288,7 @@ def _collect(variables: Mapping[str, str], problems: list[str]) -> dict[str, obj
 
 def _webhook(setting: str, value: str, problems: list[str]) -> Secret:
     try:
-        _web_address(value)
+        web_address(value)
     except ValueError:
         problems.append(f"{setting}: expected the address of a Slack incoming webhook")
     return Secret(value)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import typer.main
 
-from bridge.cli import application
+from bridge.cli import build
 from bridge.core.schema import schema
 from bridge.metrics import Metrics
 from bridge.settings import NAMES
@@ -40,7 +40,7 @@ ADDRESS = re.compile(r"(?:(?:GET|HEAD|POST|PUT|DELETE)[, /`]*)+ (/\S*)")
 
 def commands() -> dict[str, set[str]]:
     """Each command, by its words, with its long options."""
-    return dict(_walk(typer.main.get_command(application), ""))
+    return dict(_walk(typer.main.get_command(build()), ""))
 
 
 def _walk(command: Any, name: str) -> Iterator[tuple[str, set[str]]]:

@@ -177,7 +177,10 @@ def test_hosts_are_looked_up_with_both_tokens(variables: dict[str, str], expecte
 
 def test_a_rules_file_needs_only_what_concerns_it() -> None:
     variables = {"BRIDGE_RULES": "other.yaml", "SLACK_WEBHOOK_ops": "https://hooks.slack.com/x"}
-    loaded = load_for_rules(variables | {"BRIDGE_PORT": "http"})
+    tokens = {"SLACK_BOT_TOKEN": "xoxb-1", "COPERA_API_TOKEN": "cp_pat_1"}
+    broken = {"BRIDGE_PORT": "http", "BRIDGE_SECRET_FILE": "/nowhere", "SLACK_API_URL": "x"}
+    loaded = load_for_rules(variables | tokens | broken)
+    assert loaded.can_look_up
     assert (loaded.bridge_rules, set(loaded.slack_webhooks)) == (Path("other.yaml"), {"OPS"})
     with pytest.raises(SettingsError, match="BRIDGE_RULES_FILE"):
         load_for_rules({"BRIDGE_RULES_FILE": "/nowhere", "BRIDGE_PORT": "http"})

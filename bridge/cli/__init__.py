@@ -3,44 +3,69 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
+from importlib import import_module
+from typing import Final
 
 import typer
 
-from bridge.app import CannotStart
-from bridge.cli import deliveries, doctor, events, feeds, rules, send, service
 from bridge.core.problems import RulesError
-from bridge.database import Unavailable
-from bridge.rulebook import Unreadable
 from bridge.settings import SettingsError
 
-application = typer.Typer(
-    help="Copera bookings as Slack messages and calendar feeds.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-service.add_to(application)
-rules.add_to(application)
-send.add_to(application)
-doctor.add_to(application)
-application.add_typer(events.commands, name="events")
-application.add_typer(deliveries.commands, name="deliveries")
-application.add_typer(feeds.commands, name="feeds")
+_PARTS: Final = {
+    "service": ("serve", "demo"),
+    "rules": ("check", "explain", "schema"),
+    "send": ("send",),
+    "doctor": ("doctor",),
+    "events": ("events",),
+    "deliveries": ("deliveries",),
+    "feeds": ("feeds",),
+}
+"""The modules beside this one, with their commands. Half of them import the whole service."""
+
+
+def build(wanted: str = "") -> typer.Typer:
+    """The command line: with this command alone when there is one of the name, else with all."""
+    application = typer.Typer(
+        help="Copera bookings as Slack messages and calendar feeds.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    application.callback()(_bridge)
+    parts = [part for part, names in _PARTS.items() if wanted in names]
+    for part in parts or _PARTS:
+        import_module(f"bridge.cli.{part}").add_to(application)
+    return application
+
+
+def _bridge() -> None:
+    """Copera bookings as Slack messages and calendar feeds."""
 
 
 def main() -> None:
     """Run the command line; a user's mistake ends in plain lines, never a traceback."""
     try:
-        application()
+        build(sys.argv[1] if len(sys.argv) > 1 else "")()
     except SettingsError as error:
         _fail(error.problems, 2)
-    except (CannotStart, Unavailable, Unreadable) as error:
-        _fail((str(error),), 2)
     except RulesError as error:
         _fail(str(error).splitlines(), 1)
+    except Exception as error:
+        if not _is_trouble(error):
+            raise
+        _fail((str(error),), 2)
 
 
-def _fail(lines: tuple[str, ...] | list[str], status: int) -> None:
+def _is_trouble(error: Exception) -> bool:
+    """Whether the message is all that a user needs. Imports what most commands can do without."""
+    from bridge.database import Unavailable
+    from bridge.rulebook import Unreadable
+
+    return isinstance(error, (Unavailable, Unreadable))
+
+
+def _fail(lines: Iterable[str], status: int) -> None:
     for line in lines:
         sys.stderr.write(f"booking-bridge: {line}\n")
     sys.exit(status)

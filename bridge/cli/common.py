@@ -1,26 +1,27 @@
-"""What the commands share: settings, an open database, output for people and for programs."""
+"""What the commands share: settings, an open database, output for people and for programs.
+
+Imports what is heavy only where it is used: `check` is to answer at once.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
-import uvloop
-from rich.console import Console
 
 from bridge import settings
-from bridge.database import Database, open_database
+
+if TYPE_CHECKING:
+    from bridge.database import Database
 
 T = TypeVar("T")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-
-out = Console(highlight=False, soft_wrap=True)
 
 
 def load_settings(*required: str) -> settings.Settings:
@@ -30,12 +31,16 @@ def load_settings(*required: str) -> settings.Settings:
 
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Run to the end, on uvloop, which serves webhooks about a third faster than asyncio's own loop."""
+    import uvloop
+
     return uvloop.run(work)
 
 
 @asynccontextmanager
 async def opened(*required: str) -> AsyncIterator[Database]:
     """The database of the settings, brought up to date. Raises SettingsError, Unavailable."""
+    from bridge.database import open_database
+
     url = load_settings(*required).bridge_database_url.get_secret_value()
     database = await open_database(url)
     try:
@@ -52,6 +57,19 @@ def print_json(value: object) -> None:
 def print_lines(lines: Iterable[str]) -> None:
     for line in lines:
         typer.echo(line)
+
+
+def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Aligned columns, each row one whole line however wide the terminal is, so that grep finds all."""
+    everything = [heads, *([_plain_text(cell) for cell in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*everything, strict=True)]
+    for row in everything:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        typer.echo("  ".join(cells).rstrip())
+
+
+def _plain_text(text: str) -> str:
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def local(moment: datetime | None) -> str:

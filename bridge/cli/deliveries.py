@@ -14,6 +14,10 @@ from bridge.store.history import DeliveryRecord, History
 commands = typer.Typer(help="Where events went.", no_args_is_help=True)
 
 
+def add_to(application: typer.Typer) -> None:
+    application.add_typer(commands, name="deliveries")
+
+
 @commands.command("list")
 def list_deliveries(
     state: Annotated[str, typer.Option(help="Only these: waiting, sending, sent, skipped, dead.")] = "",

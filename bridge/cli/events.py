@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from bridge.cli.common import Json, local, opened, out, print_json, print_lines, run
+from bridge.cli.common import Json, local, opened, print_json, print_lines, print_table, run
 from bridge.cli.deliveries import describe
 from bridge.core.bookings import BookingType, Directory, Person
 from bridge.core.explaining import step_lines
@@ -23,6 +23,10 @@ from bridge.store.history import EventRecord, History
 from bridge.store.refreshes import Refreshes
 
 commands = typer.Typer(help="What came in, and what became of it.", no_args_is_help=True)
+
+
+def add_to(application: typer.Typer) -> None:
+    application.add_typer(commands, name="events")
 
 
 @commands.command("list")
@@ -42,18 +46,21 @@ async def _list(state: str, booking: str, limit: int, as_json: bool) -> None:
     if as_json:
         print_json([_summary(event) for event in found])
         return
-    table = Table("received", "event", "state", "booking", "id", "problem", box=None)
-    for event in found:
-        row = (
+    if not found:
+        typer.echo("no events")
+        return
+    rows = [
+        (
             local(event.received_at),
             event.name,
             event.state,
             event.booking_id,
-            event.id[:12],
+            event.id[:12] if sys.stdout.isatty() else event.id,
             event.problem,
         )
-        table.add_row(*row)
-    out.print(table if found else "no events")
+        for event in found
+    ]
+    print_table(("received", "event", "state", "booking", "id", "problem"), rows)
 
 
 @commands.command()

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from bridge.cli.common import Json, load_settings, local, opened, out, print_json, run
+from bridge.cli.common import Json, load_settings, local, opened, print_json, run
 from bridge.core.bookings import Directory
 from bridge.core.feeds import UnknownFeed, Who, alarm_minutes, choose, default_options, feed_name
 from bridge.core.tokens import DETAILS, Detail, Options, Seals
@@ -18,6 +18,11 @@ from bridge.store.feeds import FeedStore, Fetch
 from bridge.store.refreshes import Refreshes
 
 commands = typer.Typer(help="Calendar addresses.", no_args_is_help=True)
+
+
+def add_to(application: typer.Typer) -> None:
+    application.add_typer(commands, name="feeds")
+
 
 _WHO: Final = typer.Argument(metavar="WHO", help="A host's id or e-mail, type:NAME, or all.")
 
@@ -36,11 +41,11 @@ async def _list(settings: Settings, as_json: bool) -> None:
         print_json(rows)
         return
     for row in rows:
-        out.print(f"{row['name']}\n  {row['address']}", markup=False)
+        typer.echo(f"{row['name']}\n  {row['address']}")
         for client, moment in row["fetched"].items():
-            out.print(f"  last fetched by {client}: {local(moment)}", markup=False)
+            typer.echo(f"  last fetched by {client}: {local(moment)}")
     if not rows:
-        out.print("no feeds yet: hosts appear here after the first refresh from Copera (COPERA_API_TOKEN)")
+        typer.echo("no feeds yet: hosts appear here after the first refresh from Copera (COPERA_API_TOKEN)")
 
 
 @commands.command()

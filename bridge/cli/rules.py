@@ -1,10 +1,13 @@
-"""`booking-bridge check`, `explain` and `schema`: the rules file, before it is used."""
+"""`booking-bridge check`, `explain` and `schema`: the rules file, before it is used.
+
+Only what looks into the database imports it: `check` runs at every commit of somebody's rules.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +15,8 @@ from typing import Annotated
 
 import typer
 
-from bridge.cli.common import Json, load_settings, out, print_json, print_lines, run
+from bridge import settings
+from bridge.cli.common import Json, load_settings, print_json, print_lines, run
 from bridge.core.bookings import Booking, BookingType, Directory, Event
 from bridge.core.examples import read_short
 from bridge.core.explaining import explain as explain_json
@@ -24,12 +28,8 @@ from bridge.core.routing import Match, route
 from bridge.core.rules import Rules
 from bridge.core.rules_file import Loaded, load
 from bridge.core.schema import schema_text
-from bridge.database import Unavailable, open_database
 from bridge.rulebook import read
-from bridge.sandbox.screen import preview
 from bridge.settings import SettingsError
-from bridge.store.history import History
-from bridge.store.refreshes import Refreshes
 
 Path_ = Annotated[Path | None, typer.Argument(metavar="RULES", help="The file; default: BRIDGE_RULES.")]
 
@@ -48,7 +48,7 @@ def add_to(application: typer.Typer) -> None:
 def check(rules: Path_ = None, as_json: Json = False) -> None:
     """Report all problems of a rules file."""
     try:
-        loaded = _load(rules or _rules_path())
+        loaded = _load(rules)
     except RulesError as error:
         if as_json:
             print_json({"valid": False, "problems": [problem.as_json() for problem in error.problems]})
@@ -58,7 +58,8 @@ def check(rules: Path_ = None, as_json: Json = False) -> None:
     if as_json:
         print_json({"valid": True, "problems": [problem.as_json() for problem in loaded.warnings]})
     else:
-        print_lines(loaded.report())
+        *problems, summary = loaded.report()
+        print_lines([*problems, summary if problems else f"{loaded.name}: {summary}"])
 
 
 def schema() -> None:
@@ -80,7 +81,7 @@ def explain(
     """Say which rules match an event and why the others do not, and show what would be posted."""
     if bool(event) == last:
         raise typer.BadParameter("give a file with an event, or --last")
-    loaded = _load(rules or _rules_path()).rules
+    loaded = _load(rules).rules
     told = run(_stored(loaded, last=last))
     happened, previous = told.latest if last else _event(event, loaded, told.directory)
     decision = route(happened, loaded, directory=told.directory, types=told.types, previous=previous)
@@ -92,9 +93,19 @@ def explain(
         print_json(document)
         return
     print_lines(explain_lines(happened, decision, _names(told.directory)))
-    for match, message in zip(decision.matches, messages, strict=True):
+    _show(decision.matches, messages, _names(told.directory))
+
+
+def _show(matches: Iterable[Match], messages: Iterable[Rendered], names: Mapping[str, str]) -> None:
+    """Each message as it would look in Slack."""
+    from rich.console import Console
+
+    from bridge.sandbox.screen import preview
+
+    out = Console(highlight=False, soft_wrap=True)
+    for match, message in zip(matches, messages, strict=True):
         out.print()
-        out.print(preview(_names(told.directory).get(match.destination, match.destination), message))
+        out.print(preview(names.get(match.destination, match.destination), message))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,20 +126,26 @@ class _Told:
 
 
 async def _stored(rules: Rules, *, last: bool) -> _Told:
-    """Names from the database; without one, from the rules alone."""
-    nothing = _Told(Directory((), rules.people))
+    """What the database knows; without one, names from the rules alone."""
+    from bridge.database import Unavailable
+
     try:
         url = load_settings().bridge_database_url.get_secret_value()
-    except SettingsError:
-        return nothing
-    if url.startswith("sqlite:///") and not os.path.exists(url.removeprefix("sqlite:///")):  # noqa: ASYNC240
-        return nothing
-    try:
-        database = await open_database(url, migrate=last)
-    except Unavailable:
+        if last or not url.startswith("sqlite:///") or os.path.exists(url.removeprefix("sqlite:///")):  # noqa: ASYNC240
+            return await _read(url, rules, last=last)
+    except (SettingsError, Unavailable):
         if last:
             raise
-        return nothing
+    return _Told(Directory((), rules.people))
+
+
+async def _read(url: str, rules: Rules, *, last: bool) -> _Told:
+    """Raises Unavailable."""
+    from bridge.database import open_database
+    from bridge.store.history import History
+    from bridge.store.refreshes import Refreshes
+
+    database = await open_database(url, migrate=last)
     try:
         refreshes = Refreshes(database)
         directory = Directory(await refreshes.people(), rules.people)
@@ -136,10 +153,6 @@ async def _stored(rules: Rules, *, last: bool) -> _Told:
         found = await History(database).latest() if last else None
         event, previous = found or (None, None)
         return _Told(directory, types, event, previous)
-    except Unavailable:
-        if last:
-            raise
-        return nothing
     finally:
         await database.close()
 
@@ -179,20 +192,16 @@ def _names(directory: Directory) -> dict[str, str]:
     return {f"host:{person.id}": f"@{directory.name(person.id)}" for person in directory}
 
 
-def _rules_path() -> Path:
-    try:
-        return load_settings().bridge_rules
-    except SettingsError:
-        return Path("rules.yaml")
-
-
-def _load(path: Path) -> Loaded:
-    """Raises RulesError, Unreadable."""
-    try:
-        settings = load_settings()
-    except SettingsError:  # a file can be checked where no service is set up
-        return load(read(path), name=path.name)
-    webhooks = settings.slack_webhooks or None
+def _load(given: Path | None) -> Loaded:
+    """The file given, else that of the settings. Raises RulesError, Unreadable, SettingsError."""
+    variables = settings.environment(os.environ)
+    known = settings.load_for_rules(variables)
+    path = given or known.bridge_rules
+    is_set_up = settings.is_set_up(variables)
     return load(
-        read(path), name=path.name, webhooks=webhooks, can_look_up=settings.copera_api_token is not None
+        read(path),
+        name=path.name,
+        webhooks=known.slack_webhooks,
+        can_look_up=known.can_look_up or not is_set_up,
+        is_set_up=is_set_up,
     )

@@ -13,6 +13,7 @@ import typer
 from bridge.cli.common import load_settings, run
 from bridge.core.reading import VERSION, NotAnEvent, read_envelope
 from bridge.core.signature import sign
+from bridge.settings import web_address
 
 
 def add_to(application: typer.Typer) -> None:
@@ -27,6 +28,10 @@ def send(
     """Sign EVENT and post it to a running bridge."""
     settings = load_settings("COPERA_WEBHOOK_SECRETS")
     target = url or f"http://127.0.0.1:{settings.bridge_port}/webhooks/copera"
+    try:
+        web_address(target)
+    except ValueError as problem:
+        raise typer.BadParameter(str(problem), param_hint="--url") from None
     secret = settings.copera_webhook_secrets[0].get_secret_value()
     try:
         body = event.read_bytes()

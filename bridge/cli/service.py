@@ -12,9 +12,8 @@ import structlog
 import typer
 
 from bridge import logs, settings
-from bridge.app import REQUIRED, Service
+from bridge.app import REQUIRED, CannotStart, Service
 from bridge.cli.common import load_settings, run
-from bridge.sandbox import demo as sandbox_demo
 
 log = structlog.get_logger()
 
@@ -30,7 +29,12 @@ def serve() -> None:
     logs.configure(loaded.bridge_log_level, loaded.bridge_log_format)
     for line in settings.unknown(settings.environment(os.environ)):
         log.warning("settings.unknown", problem=line)
-    raise typer.Exit(run(_serve(loaded)))
+    try:
+        status = run(_serve(loaded))
+    except CannotStart as problem:
+        typer.echo(f"booking-bridge: {problem}", err=True)
+        status = 2
+    raise typer.Exit(status)
 
 
 async def _serve(loaded: settings.Settings) -> int:
@@ -53,5 +57,7 @@ def demo(
     ] = False,
 ) -> None:
     """Show the service at work on local stand-ins for Copera and Slack; needs no account."""
+    from bridge.sandbox import demo as sandbox_demo
+
     logs.configure("warning", "text", sys.stderr)
     raise typer.Exit(run(sandbox_demo.run(once=once)))

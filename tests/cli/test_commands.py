@@ -1,0 +1,195 @@
+"""The commands as a person runs them: exact output, and the exit status."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from bridge.core.reading import read_envelope
+from bridge.database import open_database
+from bridge.store.intake import Intake
+from tests import payloads
+from tests.cli.conftest import Run
+
+GOOD = 'version: 1\nrules: [{post: {to: "#sales"}}]\n'
+BAD = 'version: 1\nrules: [{posst: {to: "#sales"}}]\n'
+HOOK = 'version: 1\nrules: [{post: {to: "webhook:OPS"}}]\n'
+HOST = 'version: 1\nrules: [{post: {to: "@host"}}]\n'
+OPS = {"SLACK_WEBHOOK_OPS": "https://hooks.slack.com/services/T/B/X"}
+TOKENS = {"SLACK_BOT_TOKEN": "xoxb-1", "COPERA_API_TOKEN": "cp_pat_1"}
+BROKEN = {"BRIDGE_PORT": "http", "BRIDGE_SECRET": "short", "BRIDGE_DATABASE_URL": "nothing"}
+PLACE = "rules.yaml:2:21: "
+NO_HOOK = "rules[0].post.to: the webhook 'OPS' is not configured; set SLACK_WEBHOOK_OPS"
+NO_HOST = "rules[0].post.to: no host can be found in Slack; add e-mails or Slack ids under `people`"
+
+CHECKS: dict[str, tuple[str, dict[str, str], int, list[str]]] = {
+    "good": (GOOD, {}, 0, ["rules.yaml: no problems"]),
+    "good, settings broken": (GOOD, BROKEN, 0, ["rules.yaml: no problems"]),
+    "webhook, nothing set up": (HOOK, {}, 0, [f"{PLACE}warning: {NO_HOOK}", "1 warning"]),
+    "webhook, none there": (HOOK, TOKENS, 1, [PLACE + NO_HOOK, "1 problem"]),
+    "webhook, settings broken": (HOOK, BROKEN, 1, [PLACE + NO_HOOK, "1 problem"]),
+    "webhook there": (HOOK, OPS, 0, ["rules.yaml: no problems"]),
+    "webhook there, settings broken": (HOOK, OPS | BROKEN, 0, ["rules.yaml: no problems"]),
+    "host, nothing set up": (HOST, {}, 0, ["rules.yaml: no problems"]),
+    "host, one token": (HOST, {"SLACK_BOT_TOKEN": "xoxb-1"}, 0, [f"{PLACE}warning: {NO_HOST}", "1 warning"]),
+    "host, both tokens": (HOST, TOKENS, 0, ["rules.yaml: no problems"]),
+    "host, settings broken": (HOST, TOKENS | BROKEN, 0, ["rules.yaml: no problems"]),
+}
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_check(name: str, tmp_path: Path, run: Run) -> None:
+    """What the environment knows decides about webhooks and hosts; broken settings decide nothing else."""
+    text, variables, status, expected = CHECKS[name]
+    (tmp_path / "rules.yaml").write_text(text)
+    found, out, err = run("check", **variables)
+    assert (found, out.splitlines(), err) == (status, expected, "")
+
+
+def test_check_reads_the_file_that_is_meant(tmp_path: Path, run: Run) -> None:
+    """Never rules.yaml instead, whatever is wrong with other settings; the answer names the file."""
+    (tmp_path / "rules.yaml").write_text(BAD)
+    (tmp_path / "other.yaml").write_text(GOOD)
+    assert run("check", BRIDGE_RULES="other.yaml", **BROKEN) == (0, "other.yaml: no problems\n", "")
+    assert run("check", "other.yaml") == (0, "other.yaml: no problems\n", "")
+    missing = "booking-bridge: gone.yaml: No such file or directory\n"
+    assert run("check", BRIDGE_RULES="gone.yaml", **BROKEN) == (2, "", missing)
+    wrong = "booking-bridge: SLACK_WEBHOOK_OPS: expected the address of a Slack incoming webhook\n"
+    assert run("check", SLACK_WEBHOOK_OPS="x", **BROKEN) == (2, "", wrong)
+
+
+def test_wrong_settings_are_told_at_once(run: Run) -> None:
+    status, out, err = run("events", "list", **BROKEN)
+    assert (status, out) == (2, "")
+    assert err.splitlines() == [
+        "booking-bridge: BRIDGE_DATABASE_URL: expected sqlite:///FILE or"
+        " postgresql://USER:PASSWORD@HOST/DATABASE",
+        "booking-bridge: BRIDGE_PORT: expected a whole number",
+        "booking-bridge: BRIDGE_SECRET: expected 32 characters or more",
+    ]
+
+
+def test_a_database_that_is_not_there(run: Run) -> None:
+    url = "postgresql://me:hunter2@127.0.0.1:1/bridge"
+    said = "booking-bridge: BRIDGE_DATABASE_URL: cannot reach PostgreSQL at 127.0.0.1:1: Connection refused\n"
+    assert run("events", "list", BRIDGE_DATABASE_URL=url) == (2, "", said)
+
+
+def test_the_last_event_needs_a_database(tmp_path: Path, run: Run) -> None:
+    """Wrong settings are not the same as no event."""
+    (tmp_path / "rules.yaml").write_text(GOOD)
+    said = "booking-bridge: BRIDGE_PORT: expected a whole number\n"
+    assert run("explain", "--last", BRIDGE_PORT="http") == (2, "", said)
+
+
+@pytest.mark.parametrize("url", ["localhost:8080", "ftp://x/", "http://x:port/", "http://[x", "nothing"])
+def test_send_to_no_address_is_wrong_use(tmp_path: Path, run: Run, url: str) -> None:
+    (tmp_path / "event.json").write_bytes(payloads.body())
+    status, out, err = run("send", "event.json", "--url", url, COPERA_WEBHOOK_SECRETS="whsec-1")
+    assert (status, out) == (2, "")
+    assert "Invalid value for --url" in err
+
+
+def test_secrets_with_nothing_in_them_are_missing(tmp_path: Path, run: Run) -> None:
+    (tmp_path / "event.json").write_bytes(payloads.body())
+    said = (
+        "booking-bridge: COPERA_WEBHOOK_SECRETS is missing:"
+        " the signing secret of the webhook subscription in Copera\n"
+    )
+    assert run("send", "event.json", COPERA_WEBHOOK_SECRETS=",") == (2, "", said)
+
+
+async def _receive(file: Path) -> str:
+    database = await open_database(f"sqlite:///{file}")
+    intake = Intake(database)
+    storing = asyncio.create_task(intake.run())
+    body = payloads.body()
+    await intake.accept(read_envelope(body), body, "1", "webhook", datetime.now(UTC))
+    storing.cancel()
+    await database.close()
+    return str(json.loads(body)["data"]["id"])
+
+
+def test_a_table_has_whole_lines_for_grep(tmp_path: Path, migrated_file: Path, run: Run) -> None:
+    """However narrow the terminal is: the booking's id and the event's stand in one line, unshortened."""
+    shutil.copy(migrated_file, tmp_path / "bridge.db")
+    booking = asyncio.run(_receive(tmp_path / "bridge.db"))
+    _, found, _ = run("events", "list", "--json")
+    event = json.loads(found)[0]
+    status, out, _ = run("events", "list")
+    heads, line = out.splitlines()
+    assert status == 0
+    assert heads.split() == ["received", "event", "state", "booking", "id", "problem"]
+    assert line.split()[2:] == [event["name"], "received", booking, event["id"]]
+    assert line.index(booking) == heads.index("booking")
+
+
+def python(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """A command in a process of its own."""
+    environment = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME"}}
+    environment |= {"PYTHONPATH": str(Path(__file__).parents[2]), **more}
+    return subprocess.run(
+        [sys.executable, *arguments], env=environment, capture_output=True, text=True, timeout=60
+    )
+
+
+def test_check_imports_no_service(tmp_path: Path) -> None:
+    """It runs at every commit of somebody's rules, and is to answer at once."""
+    (tmp_path / "rules.yaml").write_text(GOOD)
+    code = (
+        "import sys, atexit\n"
+        "from bridge.cli import main\n"
+        "heavy = {'aiohttp', 'alembic', 'asyncpg', 'slack_sdk', 'sqlalchemy', 'uvloop'}\n"
+        "atexit.register(lambda: print(sorted(heavy & sys.modules.keys())))\n"
+        "main()"
+    )
+    done = python("-c", code, "check", str(tmp_path / "rules.yaml"))
+    assert (done.stdout, done.stderr) == ("rules.yaml: no problems\n[]\n", "")
+
+
+def test_a_port_that_is_taken_ends_with_one_line(tmp_path: Path) -> None:
+    """And nothing is said of a service that stops: none has started."""
+    (tmp_path / "rules.yaml").write_text(GOOD)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = python(
+            "-c",
+            "from bridge.cli import main; main()",
+            "serve",
+            COPERA_WEBHOOK_SECRETS="whsec-1",
+            **TOKENS,
+            BRIDGE_SECRET="s" * 32,
+            BRIDGE_HOST="127.0.0.1",
+            BRIDGE_PORT=str(port),
+            BRIDGE_RULES=str(tmp_path / "rules.yaml"),
+            BRIDGE_DATABASE_URL=f"sqlite:///{tmp_path / 'bridge.db'}",
+        )
+    said = f"cannot listen on BRIDGE_HOST 127.0.0.1, BRIDGE_PORT {port}: Address already in use"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"booking-bridge: {said}\n")
+
+
+def test_serve_refuses_a_webhook_that_is_not_configured(tmp_path: Path) -> None:
+    (tmp_path / "rules.yaml").write_text(HOOK)
+    done = python(
+        "-c",
+        "from bridge.cli import main; main()",
+        "serve",
+        COPERA_WEBHOOK_SECRETS="whsec-1",
+        BRIDGE_SECRET="s" * 32,
+        BRIDGE_RULES=str(tmp_path / "rules.yaml"),
+        BRIDGE_DATABASE_URL=f"sqlite:///{tmp_path / 'bridge.db'}",
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        f"booking-bridge: {PLACE}{NO_HOOK}",
+        "booking-bridge: 1 problem",
+    ]
