@@ -9,27 +9,32 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import partial
 from time import perf_counter
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 from urllib.parse import quote
 
 import aiohttp
+from aiohttp import hdrs
 from yarl import URL
 
 from bridge.core.bookings import BookingType, Person
+from bridge.core.pages import read_page, seconds_asked
 from bridge.core.reading import read_member, read_type
 from bridge.core.refresh import Sighting, sighting
 from bridge.core.text import line
 
+Read = TypeVar("Read")
 Observer = Callable[[str, str, float], None]
 """Told of every request: the endpoint, the status or trouble, and the seconds it took."""
 
 ATTEMPTS: Final = 4
 _PAGE: Final = 100
+_BOOKINGS: Final = partial(read_page, name="bookings")
 _MEMBERS: Final = 500
 _LARGEST: Final = 64 * 2**20  # bytes of one answer: a hundred bookings with very long answers
 _LONGEST_WAIT: Final = 60.0
@@ -135,11 +140,10 @@ class Copera:
     async def _page(self, query: Mapping[str, str], attempts: int) -> tuple[tuple[Sighting, ...], str | None]:
         """One page, and the cursor of the next; None at the end."""
         read_at = self._clock()
-        answer = _mapping(await self._get("/bookings", query, attempts))
-        items = answer.get("bookings")
-        if not isinstance(items, list):
+        answer, items = await self._get("/bookings", query, attempts, read=_BOOKINGS)
+        if items is None:
             raise Unreachable("Copera's list of bookings holds no bookings")
-        page = tuple(sighting(item, read_at) for item in items if isinstance(item, dict))
+        page = tuple(sighting(item, said, read_at) for item, said in items if isinstance(item, dict))
         return page, _next_cursor(answer, empty=not items)
 
     async def booking(self, uid: str, attempts: int = ATTEMPTS) -> Sighting | None:
@@ -147,15 +151,15 @@ class Copera:
         if not uid.strip("."):
             return None
         read_at = self._clock()
-        answer = await self._get(f"/bookings/{quote(uid, safe='')}", {}, attempts, missing=True)
-        found = _mapping(answer)
-        found = _mapping(found.get("booking")) or found
-        seen = sighting(found, read_at)
-        return seen if seen.uid else None
+        path = f"/bookings/{quote(uid, safe='')}"
+        answer = _mapping(await self._get(path, {}, attempts, read=json.loads, missing={}))
+        found = _mapping(answer.get("booking")) or answer
+        told = sighting(found, json.dumps(found), read_at)
+        return told if told.uid else None
 
     async def types(self) -> tuple[BookingType, ...]:
         """All booking types, hidden and inactive ones too. Raises CoperaError."""
-        answer = await self._get("/booking-types", {}, ATTEMPTS)
+        answer = await self._get("/booking-types", {}, ATTEMPTS, read=json.loads)
         items = answer if isinstance(answer, list) else _only_list(answer)
         return tuple(found for item in items if (found := read_type(_mapping(item))).id)
 
@@ -165,7 +169,7 @@ class Copera:
         offset = 0
         while True:
             query = {"limit": str(_MEMBERS), "offset": str(offset)}
-            answer = _mapping(await self._get("/workspace/members", query, ATTEMPTS))
+            answer = _mapping(await self._get("/workspace/members", query, ATTEMPTS, read=json.loads))
             items = _only_list(answer)
             found += (person for item in items if (person := read_member(_mapping(item))).id)
             offset += len(items)
@@ -174,24 +178,36 @@ class Copera:
                 return tuple(found)
 
     async def _get(
-        self, path: str, query: Mapping[str, str], attempts: int, *, missing: bool = False
-    ) -> object:
-        """The JSON of an answer; {} for a 404 where `missing` is allowed."""
+        self,
+        path: str,
+        query: Mapping[str, str],
+        attempts: int,
+        *,
+        read: Callable[[str], Read],
+        missing: Read | None = None,
+    ) -> Read:
+        """What `read` makes of an answer; `missing`, if that is given, for a 404."""
         for attempt in range(1, attempts + 1):
             try:
-                return await self._ask(path, query, missing=missing)
+                status, body = await self._ask(path, query, allowed=missing is not None)
+                if status == 404 and missing is not None:
+                    return missing
+                return read(body.decode("utf-8"))
             except _Later as later:
-                if attempt == attempts:
-                    raise Unreachable(str(later)) from None
+                trouble, seconds = str(later), later.seconds
+            except (ValueError, RecursionError):
+                trouble, seconds = f"Copera's answer to {_endpoint(path)} is not JSON", 0.0
+            if attempt < attempts:
                 backoff = self._pause * 2**attempt * random.uniform(0.5, 1)  # noqa: S311 - spreads load
-                await asyncio.sleep(min(max(later.seconds, backoff), _LONGEST_WAIT))
-        raise AssertionError("unreachable: attempts is at least one")
+                await asyncio.sleep(min(max(seconds, backoff), _LONGEST_WAIT))
+        raise Unreachable(trouble)
 
-    async def _ask(self, path: str, query: Mapping[str, str], *, missing: bool) -> object:
+    async def _ask(self, path: str, query: Mapping[str, str], *, allowed: bool) -> tuple[int, bytes]:
+        """The status and body of one answer that is 200, or 404 where that is allowed."""
         if self._session is None:
             raise RuntimeError("Copera is used outside its context")
         url = URL(self._url + path, encoded=True).with_query(query)
-        endpoint = "/bookings/{uid}" if path.startswith("/bookings/") else path
+        endpoint = _endpoint(path)
         began = perf_counter()
         outcome = "failed"
         try:
@@ -205,24 +221,22 @@ class Copera:
         finally:
             self._observer(endpoint, outcome, perf_counter() - began)
         self._note_clock(response)
-        if response.status == 404 and missing:
-            return {}
-        return self._read(response, body, endpoint)
+        if response.status != 200 and not (allowed and response.status == 404):
+            self._refuse(response, body, endpoint)
+        return response.status, body
 
-    def _read(self, response: aiohttp.ClientResponse, body: bytes, endpoint: str) -> object:
+    def _refuse(self, response: aiohttp.ClientResponse, body: bytes, endpoint: str) -> None:
+        """Raise what an answer other than 200 stands for."""
         try:
-            answer = json.loads(body)
+            answer = _mapping(json.loads(body))
         except (ValueError, RecursionError):
-            answer = None
+            answer = {}
         status = response.status
-        if status == 200 and answer is not None:
-            return answer
-        said = line(_mapping(answer).get("message"), limit=200).replace(self._token, "<token>")
+        said = line(answer.get("message"), limit=200).replace(self._token, "<token>")
         words = f"Copera answered {status} to {endpoint}" + (f": {said}" if said else "")
-        if status == 200:
-            raise _Later(f"Copera's answer to {endpoint} is not JSON")
         if status == 429 or status >= 500:
-            raise _Later(words, _wait(response, _mapping(answer)))
+            asked = seconds_asked(answer.get("retryAfter"), response.headers.get(hdrs.RETRY_AFTER))
+            raise _Later(words, asked)
         if status == 401:
             raise Unauthorised(f"{words}. COPERA_API_TOKEN is wrong, revoked or expired: make a new one")
         if status == 403:
@@ -256,6 +270,11 @@ async def _bounded(response: aiohttp.ClientResponse) -> bytes:
     return bytes(body)
 
 
+def _endpoint(path: str) -> str:
+    """The path without what names a booking."""
+    return "/bookings/{uid}" if path.startswith("/bookings/") else path
+
+
 def _next_cursor(answer: Mapping[str, object], *, empty: bool) -> str | None:
     cursor, more = answer.get("nextCursor"), answer.get("hasMore")
     if more is False or (more is None and not cursor):
@@ -265,20 +284,6 @@ def _next_cursor(answer: Mapping[str, object], *, empty: bool) -> str | None:
     if empty:
         raise BrokenListing("Copera says that there are more bookings after an empty page")
     return cursor
-
-
-def _wait(response: aiohttp.ClientResponse, answer: Mapping[str, object]) -> float:
-    """The seconds Copera asks for, in the body or the header; 0 when it does not."""
-    return max([0.0, *_seconds(answer.get("retryAfter")), *_seconds(response.headers.get("Retry-After"))])
-
-
-def _seconds(value: object) -> Iterator[float]:
-    try:
-        seconds = float(value) if isinstance(value, str | int | float) else 0.0
-    except (ValueError, OverflowError):
-        return
-    if 0 < seconds < _LONGEST_WAIT * 60:  # false for what is no number, too
-        yield seconds
 
 
 def _iso(moment: datetime) -> str:

@@ -39,26 +39,25 @@ class Trace(NamedTuple):
     expected: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
-    """A booking as the read API told it: the digest of the answer, and what it says.
+class Sighting(NamedTuple):
+    """A booking as the read API told it: the JSON of the answer, and its digest.
 
     `read_at` is when it was asked for: what is older than what is known already says nothing.
     """
 
     uid: str
     digest: str
-    document: bytes
+    document: str
     read_at: datetime
 
 
-def sighting(item: Mapping[str, object], read_at: datetime) -> Sighting:
-    """What the read API told of a booking.
+def sighting(item: Mapping[str, object], document: str, read_at: datetime) -> Sighting:
+    """What the read API told of a booking in this JSON.
 
-    Equal digests say the same. Another order of keys gives another digest, which costs a closer look.
+    Equal digests say the same. The same in another form has another digest, which costs a closer look.
     """
-    document = json.dumps(item).encode()
-    digest = blake2b(document, digest_size=16, key=_READER).hexdigest()
+    octets = document.encode("utf-8", "surrogatepass")
+    digest = blake2b(octets, digest_size=16, key=_READER).hexdigest()
     return Sighting(text(item.get("uid"), limit=200), digest, document, read_at)
 
 

@@ -28,6 +28,7 @@ from bridge.core.entries import Entry
 from bridge.core.feeds import Who
 from bridge.core.reading import write_booking
 from bridge.core.refresh import Sighting, window
+from bridge.core.refresh import sighting as told
 from bridge.core.tokens import Options, Seals
 from bridge.database import Database, open_database
 from bridge.mirror import Mirror
@@ -77,8 +78,8 @@ def made(number: int, day: datetime) -> Booking:
 
 
 def sighting(booking: Booking) -> Sighting:
-    document = json.dumps(write_booking(booking)).encode()
-    return Sighting(booking.uid, f"{hash(document) & 0xFFFFFFFF:x}", document, now())
+    item = write_booking(booking)
+    return told(item, json.dumps(item), now())
 
 
 async def fill(database: Database) -> Taking:

@@ -39,7 +39,7 @@ BOOKING = Booking(
 
 
 def told(uid: str, digest: str = "same") -> Sighting:
-    return Sighting(uid, digest, b"{}", NOW)
+    return Sighting(uid, digest, "{}", NOW)
 
 
 def known(count: int, **more: Trace) -> dict[str, Trace]:
@@ -182,8 +182,9 @@ def test_agreement() -> None:
 
 def test_digests() -> None:
     """Equal answers have equal digests; whatever a booking holds can be digested."""
-    odd: dict[str, object] = {"uid": "u1", "answers": [{"value": "\ud800"}, None, 1.5, {"x": []}]}
-    assert sighting(odd, NOW).digest == sighting(dict(odd), NOW + HOUR).digest
-    assert sighting({**odd, "x": 1}, NOW).digest != sighting(odd, NOW).digest
-    assert sighting({"uid": 7}, NOW).uid == "7"
-    assert sighting({}, NOW).uid == ""
+    item: dict[str, object] = {"uid": 7}
+    document = '{"uid": 7, "x": "\\ud800"}'
+    assert sighting(item, document, NOW).digest == sighting(item, document, NOW + HOUR).digest
+    assert sighting(item, document + " ", NOW).digest != sighting(item, document, NOW).digest
+    assert sighting(item, "\ud800", NOW).uid == "7"
+    assert sighting({}, "{}", NOW).uid == ""

@@ -1,0 +1,48 @@
+"""A page is read as `json.loads` reads it, and each item's text is the item."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.core.pages import read_page
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=12,
+)
+documents = st.dictionaries(st.text(max_size=6) | st.just("bookings"), values | st.lists(values), max_size=5)
+
+
+@given(documents, st.sampled_from([None, 0, 2]), st.booleans())
+def test_read_as_json(document: dict[str, Any], indent: int | None, ascii_only: bool) -> None:
+    text = f" \n{json.dumps(document, indent=indent, ensure_ascii=ascii_only)}\t"
+    fields, items = read_page(text, "bookings")
+    expected = dict(document)
+    listed = expected.pop("bookings", None)
+    assert fields == expected
+    if isinstance(listed, list):
+        assert items is not None
+        assert [value for value, _ in items] == listed
+        assert [json.loads(said) for _, said in items] == listed
+    else:
+        assert items is None
+
+
+@given(st.text(st.sampled_from('{}[]",:1 ab\\'), max_size=20))
+def test_accepts_what_json_accepts(text: str) -> None:
+    """Nothing but objects, and every object."""
+    try:
+        expected = json.loads(text)
+    except ValueError:
+        expected = None
+    if isinstance(expected, dict):
+        read_page(text, "a")
+    else:
+        with pytest.raises(ValueError):
+            read_page(text, "a")
