@@ -25,7 +25,7 @@ class SqliteAppender:
         dialect = sqlite_dialect(paramstyle="qmark")
         statement = insert(table).values(dict.fromkeys(columns))
         compiled = statement.compile(dialect=dialect)
-        self._statement = str(compiled)
+        self._head, _, self._places = str(compiled).partition(" VALUES ")
         self._order = tuple(compiled.positiontup or ())
         kinds = {name: table.c[name].type.dialect_impl(dialect) for name in columns}
         self._processors = {
@@ -49,12 +49,17 @@ class SqliteAppender:
             places = ",".join("?" * len(keys))
             known = {found for (found,) in connection.execute(f"{self._known}({places})", keys)}
             new = [row for row in rows if row[self._key] not in known]
-            connection.executemany(self._statement, [self._values(row) for row in new])
+            if new:
+                connection.execute(self._statement(len(new)), [v for row in new for v in self._values(row)])
             connection.execute("COMMIT")
         except BaseException:
             connection.rollback()
             raise
         return {row[self._key] for row in new}
+
+    def _statement(self, count: int) -> str:
+        """One statement for all rows: each step of SQLite hands Python's lock over and waits for it again."""
+        return f"{self._head} VALUES {','.join([self._places] * count)}"
 
     def _values(self, row: dict[str, Any]) -> list[Any]:
         processors = self._processors
@@ -62,7 +67,11 @@ class SqliteAppender:
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            self._path,
+            timeout=_BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=512,
         )
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
