@@ -71,8 +71,9 @@ class Events:
             return {row[0]: row[1] for row in await connection.execute(query)}
 
     async def last_received(self) -> datetime | None:
-        """When the latest event came in."""
-        query = select(events.c.received_at).order_by(events.c.seq.desc()).limit(1)
+        """When the latest webhook came in; what a repair found says nothing about webhooks."""
+        query = select(events.c.received_at).where(events.c.source == "webhook")
+        query = query.order_by(events.c.seq.desc()).limit(1)
         async with self._database.read() as connection:
             return await connection.scalar(query)
 
