@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from bridge.cli.common import Json, load_settings, local, opened, print_json, run
-from bridge.core.bookings import Directory
+from bridge.core.bookings import BookingType, Directory, Person
 from bridge.core.feeds import UnknownFeed, Who, alarm_minutes, choose, default_options, feed_name
 from bridge.core.tokens import DETAILS, Detail, Options, Seals
 from bridge.database import Database
@@ -103,8 +103,12 @@ class _Register:
         self.store = FeedStore(database)
 
     async def choose(self, who: str) -> Who:
-        """Whom WHO means. Raises UnknownFeed."""
-        return choose(who, await self._people(), await self._refreshes.types())
+        """Whom WHO means; hosts and types that nobody named are known by their ids. Raises UnknownFeed."""
+        known = await self.store.generations()
+        hosts = [Person(feed.id) for feed in known if feed.kind == "host"]
+        kinds = [BookingType(feed.id) for feed in known if feed.kind == "type"]
+        types = {one.id: one for one in [*kinds, *await self._refreshes.types()]}
+        return choose(who, Directory(hosts, await self._people()), types.values())
 
     async def address(self, feed: Who, options: Options) -> str:
         """The address of a feed, which works from now on."""
