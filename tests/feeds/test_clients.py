@@ -113,11 +113,14 @@ path = {folder}/khal.db
         await run(f"{BIN}/vdirsyncer", "-c", str(self._sync), "sync")
 
     async def shown(self) -> list[tuple[str, ...]]:
-        """What khal shows of every event: start, end, title, and whether it is cancelled."""
+        """What khal shows of every event: start, end, title, and whether it is cancelled.
+
+        Once each: khal lists what crosses midnight on both days.
+        """
         form = "{start-long-full}\t{end-long-full}\t{title}\t{status}"
         first = (datetime.now(UTC) - timedelta(days=91)).strftime("%Y-%m-%d")
         lines = await run(
-            *(f"{BIN}/khal", "-c", str(self._khal), "list", "--notstarted", "--day-format", ""),
+            *(f"{BIN}/khal", "-c", str(self._khal), "list", "--once", "--day-format", ""),
             *("--format", form, first, "400d"),
         )
         parts = (line.split("\t") for line in lines.splitlines() if line)
