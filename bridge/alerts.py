@@ -80,17 +80,20 @@ class Alerts:
         channel, now = self._channel(), self._clock()
         if channel is None:
             return self._clear()
-        if SHARED in self._lines and not await self._facts.say(
-            _said(SHARED), "\n".join(self._lines[SHARED]), now
-        ):
-            del self._lines[SHARED]
         if not self._lines:
             return self._clear()
         if not await self._facts.take("alerts", now, EVERY):
             return None
-        if await self._gates.pass_one(self._claimant, Candidate(channel, "post", edits=False), now):
-            await self._post(channel)
-        return None
+        if not await self._gates.pass_one(self._claimant, Candidate(channel, "post", edits=False), now):
+            return None
+        if SHARED in self._lines and not await self._facts.say(_said(SHARED), self._shared_text(), now):
+            del self._lines[SHARED]  # another replica told it
+        if not self._lines:
+            return self._clear()
+        return await self._post(channel)
+
+    def _shared_text(self) -> str:
+        return "\n".join(self._lines[SHARED])
 
     async def _post(self, channel: str) -> None:
         told, self._lines = self._lines, {}
@@ -103,6 +106,8 @@ class Alerts:
             outcome = await self._slack.post(channel, message, Purpose("alert", "post"))
         if outcome.verdict is not Verdict.SENT:
             self._not_sent(told, outcome)
+            if SHARED in told:
+                await self._facts.forget(_said(SHARED))
 
     def _not_sent(self, told: dict[str, Counter[str]], outcome: Outcome) -> None:
         log.warning("alert.not_sent", kinds=list(told), error=outcome.error)

@@ -34,6 +34,8 @@ class Unreadable(Exception):
 def read(path: Path) -> bytes:
     """The file's bytes, one more than the largest allowed at most. Raises Unreadable."""
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise Unreadable(f"{path}: it is not a file")  # a pipe would be waited for for ever
         with path.open("rb") as file:
             return file.read(MOST_BYTES + 1)
     except OSError as problem:

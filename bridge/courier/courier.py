@@ -58,6 +58,7 @@ class Courier:
         self._clock = clock
         self._report = report
         self._observe = observe
+        self._failures: set[tuple[str, str]] = set()
         self._inflight: dict[int, asyncio.Task[None]] = {}
         self._held: dict[int, float] = {}  # monotonic time of the claim or its renewal
         self._done: asyncio.Queue[Settlement] = asyncio.Queue()
@@ -172,7 +173,9 @@ class Courier:
         self._observe(delivery, settlement.state, settlement.error)
         if settlement.state == "dead":
             await self._report("dead deliveries", f"{delivery.destination}: {settlement.problem}")
-        if settlement.warning:
+        failure = (delivery.rules_hash, settlement.warning)
+        if settlement.warning and failure not in self._failures:
+            self._failures.add(failure)  # once for a template of a rules file, however often it fails
             log.warning(
                 "message.failed", delivery=delivery.id, rule=delivery.rule, problem=settlement.warning
             )
