@@ -152,3 +152,18 @@ def test_mistakes_in_a_large_file_are_found() -> None:
     with pytest.raises(RulesError) as caught:
         load("\n".join(lines).encode())
     assert [problem.line - 1 for problem in caught.value.errors if "pots" in problem.message] == spoilt
+
+
+def test_hostile_files_are_refused_soon() -> None:
+    """Each within three seconds of processor time, in a process that no coverage traces."""
+    script = (
+        "import time; from bridge.core.problems import RulesError; from bridge.core.rules_file import load\n"
+        "from tests.rules.test_hostile import FILES\n"
+        "for name, (text, _) in FILES.items():\n"
+        "    start = time.process_time()\n"
+        "    try: load(text.encode())\n"
+        "    except RulesError: pass\n"
+        "    assert time.process_time() - start < 3, name\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
