@@ -24,6 +24,7 @@ MOST_NODES: Final = 100_000
 MOST_ALIASED: Final = 50_000
 """Nodes that aliases may stand for, all together: a hundred aliases can mean 2^100 nodes."""
 _LOADER: Final[Any] = getattr(yaml, "CLoader", yaml.SafeLoader)
+_QUOTES: Final = frozenset("'\"")
 _COMMENT_VALUE: Final = re.compile(r"\s*(#\S[^,\]}]*)")
 _COMMENT_AFTER_KEY: Final = re.compile(r"[^:#]*:\s+(#\S[^,\]}]*)")
 
@@ -74,22 +75,24 @@ class Builder:
             raise TooMuch
 
     def scalar(self, event: Any) -> None:
-        line, column = _place(event)
-        value = restore(event.value) if self._repaired else event.value
-        node = TextNode(line, column, value, plain=event.style in ("", None))
-        node.runs_on = event.style in ("'", '"') and event.end_mark.line + 1 > line
-        if PARTIAL_TEXT in event.value:
-            node.broken = True
-        elif node.plain:
-            self._check_plain(node)
-        elif event.style == "|":
-            first = self._line(line + 1)
+        mark, style, value = event.start_mark, event.style, event.value
+        node = TextNode(mark.line + 1, mark.column + 1, value, plain=not style)
+        if self._repaired:
+            node.text = restore(value)
+            node.broken = PARTIAL_TEXT in value
+        if style in _QUOTES:
+            node.runs_on = event.end_mark.line > mark.line
+        elif style == "|":
+            first = self._line(node.line + 1)
             node.block_column = len(first) - len(first.lstrip()) + 1
-        self._tag(event, node)
+        elif not style and not node.broken and not (value and value.isascii()):
+            self._check_plain(node)
+        if event.tag is not None:
+            self._tag(event, node)
         self._add(node, event.anchor)
 
     def _check_plain(self, node: TextNode) -> None:
-        """Say what pasting from a chat left behind, and go on with what was meant."""
+        """Say what pasting from a chat left behind, and go on with what was meant; ASCII is never odd."""
         if not node.text:
             self._place_of_nothing(node)
         elif odd := odd_character(node.text):
@@ -117,7 +120,8 @@ class Builder:
         self._open(ListNode(*_place(event)), event)
 
     def _open(self, node: MapNode | ListNode, event: Any) -> None:
-        self._tag(event, node)
+        if event.tag is not None:
+            self._tag(event, node)
         if len(self._stack) >= MOST_NESTING:
             self._refuse(node, f"nested more than {MOST_NESTING} levels deep")
         top = self._stack[-1] if self._stack else None
@@ -174,10 +178,9 @@ class Builder:
         self._add(node, None)
 
     def _tag(self, event: Any, node: Node) -> None:
-        if event.tag is not None:
-            said = f"tags such as {quote(event.tag)} are not used here; quote text that starts with '!'"
-            self._complain(node.line, node.column, said)
-            node.broken = True
+        said = f"tags such as {quote(event.tag)} are not used here; quote text that starts with '!'"
+        self._complain(node.line, node.column, said)
+        node.broken = True
 
     def _add(self, node: Node, anchor: str | None) -> None:
         """A finished node: a scalar or an alias."""

@@ -14,6 +14,9 @@ from bridge.core.yaml_refusal import CONTROL, KEY_VALUE, MARKERS, PARTIAL_TEXT, 
 _ESCAPE: Final = re.compile(r'\\(?![0abtnvfre "/\\N_LPxuU])')
 _DASH: Final = re.compile("(\\s*)([\u2010-\u2015\u2022\u00b7\u2212]\\s+|-(?=[A-Za-z_]+:))")
 _INDICATORS: Final = {"*": "an alias", "&": "an anchor", "!": "a tag"}
+_OPENING_QUOTE: Final = re.compile(r"(?:[:\-]\s+|[\[{,]\s*)([\"'])")
+_QUOTED: Final = {'"': re.compile(r'"(?:[^"\\]|\\.)*"'), "'": re.compile(r"'(?:[^']|'')*'")}
+_LONGEST_TYPED: Final = 5_000
 _VALUE_END: Final = re.compile(r"[,\]}]|\s+#|\s*$")
 
 
@@ -161,15 +164,16 @@ def _open_quote(refusal: Refusal) -> Slip | None:
 
 
 def _odd_quote(text: str) -> int | None:
-    """Where a value's opening quote stands that its line does not close."""
-    found = re.search(r"(?:[:\-]\s+|[\[{,]\s*)([\"'])", text)
+    """Where a value's opening quote stands that its line does not close.
+
+    Only as much of a line is looked at as somebody might have typed.
+    """
+    found = _OPENING_QUOTE.search(text, 0, _LONGEST_TYPED)
     while found:
-        start, mark = found.start(1), found[1]
-        body = r'"(?:[^"\\]|\\.)*"' if mark == '"' else r"'(?:[^']|'')*'"
-        closed = re.compile(body).match(text, start)
+        closed = _QUOTED[found[1]].match(text, found.start(1))
         if not closed:
-            return start
-        found = re.compile(r"(?:[:\-]\s+|[\[{,]\s*)([\"'])").search(text, closed.end())
+            return found.start(1)
+        found = _OPENING_QUOTE.search(text, closed.end(), _LONGEST_TYPED)
     return None
 
 

@@ -6,7 +6,9 @@ import random
 import resource
 import subprocess
 import sys
-import time
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, Final
 
 import pytest
 from hypothesis import example, given, settings
@@ -16,58 +18,56 @@ from bridge.core.problems import RulesError
 from bridge.core.rules_file import load
 from tests.bench.rules import realistic_rules
 from tests.rules.cases import CASES
+from tests.rules.hostile import FILES
 
-BOMB = "a0: &a0 [x,x,x,x,x,x,x,x,x]\n" + "".join(
-    f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 11)
-)
-CHAIN = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 99))
-FILES = {
-    "alias bomb": (BOMB, "the aliases stand for too much text"),
-    "chain of aliases": (CHAIN, "nested more than 50 levels deep, through aliases"),
-    "many aliases": ("a: &a x\nb: [" + "*a, " * 101 + "]", "more than 100 aliases ('*a')"),
-    "flow nesting": ("[" * 200_000, "nested more than 50 levels deep"),
-    "map nesting": ("{a: " * 100_000, "nested more than 50 levels deep"),
-    "block nesting": (
-        "\n".join(" " * n + "a:" for n in range(1_000)),
-        "nested more than 50 levels deep",
-    ),
-    "dashes": ("- " * 400_000, "nested more than 50 levels deep"),
-    "own alias": ("&a [*a]", "'*a' stands inside '&a' itself"),
-    "values": ("[" + "a," * 500_000 + "]", "the file has more than 100,000 values"),
-    "too long": ("#" * (1 << 20) + "\n", "the file is larger than 1 MiB"),
-    "tag": ("version: !!python/object/apply:os.system ['true']", "tags such as 'tag:yaml.org"),
-    "rules": (
-        "version: 1\nrules:\n" + "- {post: {to: a}}\n" * 5_001,
-        "more than 5,000 rules",
-    ),
-    "unknown keys": ("version: 1\n" + "".join(f"kye{n}: 1\n" for n in range(40_000)), "unknown key"),
-    "ats": ("version: 1\nrules:\n" + "- {post: {to: @a}}\n" * 20_000, "YAML reserves '@'"),
-    "quotes": ('"' * 1_000_000, ""),
-    "tabs": ("\t" * 1_000_000, ""),
-    "colons": ("a: " * 300_000, ""),
-    "question marks": ("? " * 400_000, ""),
-    "long key": ("a" * 1_000_000 + ": 1", ""),
-    "long pattern": (
-        "version: 1\nrules: [{when: {type: '/" + "(a|b)*" * 150_000 + "/'}, stop: true}]",
-        "may have 2,000 characters",
-    ),
-    "globs": ("version: 1\nrules: [{when: {type: '" + "*a" * 400_000 + "'}, stop: true}]", ""),
-    "anchors": ("".join(f"&a{n} k{n}: 1\n" for n in range(60_000)), ""),
-    "braces": ("{" * 1_000_000, ""),
-    "curly": ("“: " * 200_000, ""),
-}
+MOST_CALLS: Final = 2_000_000
+"""Of functions, for any file: at the limit of 100,000 values it is some ten for each."""
+
+
+def calls(work: Callable[[], object]) -> int:
+    """How many functions are called: a measure of work that no busy machine changes."""
+    made = 0
+
+    def count(_frame: FrameType, event: str, _arg: Any) -> None:
+        nonlocal made
+        made += event in ("call", "c_call")
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        work()
+    finally:
+        sys.setprofile(before)
+    return made
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_hostile_file(name: str) -> None:
-    """It is refused with a place, and does not hang; how fast, no test asserts."""
+    """It is refused with a place, after a bounded number of problems and of steps."""
     text, expected = FILES[name]
-    start = time.process_time()
-    with pytest.raises(RulesError) as caught:
-        load(text.encode())
-    assert time.process_time() - start < 3
-    assert expected in "\n".join(problem.message for problem in caught.value.errors)
-    assert all(problem.line > 0 and problem.column > 0 for problem in caught.value.problems)
+    caught: list[RulesError] = []
+
+    def refuse() -> None:
+        with pytest.raises(RulesError) as raised:
+            load(text.encode())
+        caught.append(raised.value)
+
+    assert calls(refuse) < MOST_CALLS
+    assert expected in "\n".join(problem.message for problem in caught[0].errors)
+    assert all(problem.line > 0 and problem.column > 0 for problem in caught[0].problems)
+    assert len(caught[0].problems) <= 201
+
+
+def test_hostile_files_end() -> None:
+    """No single call takes for ever either, such as a search that goes back and forth in a long line."""
+    script = (
+        "from bridge.core.problems import RulesError; from bridge.core.rules_file import load\n"
+        "from tests.rules.hostile import FILES\n"
+        "for text, _ in FILES.values():\n"
+        "    try: load(text.encode())\n"
+        "    except RulesError: pass\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=120)
 
 
 @pytest.mark.parametrize("name", ["alias bomb", "values", "huge"])
@@ -76,7 +76,7 @@ def test_memory(name: str) -> None:
     script = (
         "import resource, sys\n"
         "from bridge.core.rules_file import load, RulesError\n"
-        "from tests.rules.test_hostile import FILES\n"
+        "from tests.rules.hostile import FILES\n"
         f"text = b'a: b\\n' * 20_000_000 if {name!r} == 'huge' else FILES[{name!r}][0].encode()\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "try: load(text)\n"
@@ -134,12 +134,13 @@ def test_half_saved(end: int) -> None:
     _loads(WHOLE[:end])
 
 
-def test_a_large_file_is_checked_in_two_seconds() -> None:
-    """A thousand rules are checked in at most two seconds."""
-    text = realistic_rules(1_000).encode()
-    start = time.process_time()
-    assert len(load(text).rules.rules) == 1_000
-    assert time.process_time() - start < 2
+def test_checking_is_linear() -> None:
+    """Twice as many rules are at most a little more than twice the work."""
+    load(realistic_rules(10).encode())  # what is worked out once, such as the samples
+    small, large = realistic_rules(500).encode(), realistic_rules(1_000).encode()
+    one, two = calls(lambda: load(small)), calls(lambda: load(large))
+    assert two < 2.2 * one
+    assert two < MOST_CALLS
 
 
 def test_mistakes_in_a_large_file_are_found() -> None:
@@ -152,18 +153,3 @@ def test_mistakes_in_a_large_file_are_found() -> None:
     with pytest.raises(RulesError) as caught:
         load("\n".join(lines).encode())
     assert [problem.line - 1 for problem in caught.value.errors if "pots" in problem.message] == spoilt
-
-
-def test_hostile_files_are_refused_soon() -> None:
-    """Each within three seconds of processor time, in a process that no coverage traces."""
-    script = (
-        "import time; from bridge.core.problems import RulesError; from bridge.core.rules_file import load\n"
-        "from tests.rules.test_hostile import FILES\n"
-        "for name, (text, _) in FILES.items():\n"
-        "    start = time.process_time()\n"
-        "    try: load(text.encode())\n"
-        "    except RulesError: pass\n"
-        "    assert time.process_time() - start < 3, name\n"
-    )
-    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, ran.stderr
