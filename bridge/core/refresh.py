@@ -19,7 +19,6 @@ from bridge.core.calendar import changed
 from bridge.core.entries import Entry, Mark, is_off
 from bridge.core.reading import read_booking
 from bridge.core.text import text
-from bridge.core.tokens import Detail
 
 DAY: Final = timedelta(days=1)
 GRACE: Final = timedelta(days=30)
@@ -169,17 +168,6 @@ def farewells(known: Entry | None, entry: Entry, now: datetime) -> dict[str, Ent
         closed_at=known.closed_at or now,
     )
     return {host: last for host in known.booking.host_ids if host not in entry.booking.host_ids}
-
-
-def raised(entry: Entry, levels: Iterable[Detail], now: datetime) -> Entry:
-    """The entry with a new revision at these levels: something it shows has another name or colour."""
-    at = frozenset(levels)
-    return replace(
-        entry,
-        full=_raise(entry.full, "full" in at, now),
-        title=_raise(entry.title, "title" in at, now),
-        busy=_raise(entry.busy, "busy" in at, now),
-    )
 
 
 def window(now: datetime, past_days: int) -> datetime:
