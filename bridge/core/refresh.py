@@ -109,6 +109,12 @@ class Listing:
             else:
                 self.different.pop(sighting.uid, None)
 
+    def take_out(self) -> list[Sighting]:
+        """What differs so far, which is not kept any longer."""
+        taken = list(self.different.values())
+        self.different.clear()
+        return taken
+
 
 def plan_refresh(listing: Listing) -> Changes | Suspicious:
     """What to do after a listing was read to its end.
@@ -131,7 +137,8 @@ def plan_refresh(listing: Listing) -> Changes | Suspicious:
 
 def settle(known: Entry | None, booking: Booking, uid: str, now: datetime) -> Entry:
     """The entry after a booking was told in this state; equal to `known` when nothing new was said."""
-    booking = replace(booking, id=uid, uid=uid)
+    if not booking.id == booking.uid == uid:
+        booking = replace(booking, id=uid, uid=uid)
     if known is None:
         first = Mark(0, _second(now))
         closed = now if is_off(booking) else None
