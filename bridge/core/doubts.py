@@ -123,7 +123,7 @@ def find_doubts(reading: Reading, root: Node | None, rules: Rules, mended: froze
     if not isinstance(root, MapNode):
         return Doubts(everything=True)
     wrong = {p.path for p in reading.problems if p.severity == "error" and p not in mended}
-    marks = _Marks(reading, root, wrong | {path for _, path in broken(root)})
+    marks = _Marks(reading, root, wrong | reading.marred | {path for _, path in broken(root)})
     places = {path: node for what, _, node, path in reading.references if what == "place"}
     stray = _stray(marks, rules)
     if stray or len(places) != len(rules.rules) or marks.at("rules") or "rules" in root.doubled:

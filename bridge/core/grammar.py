@@ -32,11 +32,13 @@ class Reading:
 
     `references` are (what, name, node, path): names that must be checked once everything is read.
     `lost` are the lines that were skipped, by number and in order, so that what is missing may be in those.
+    `marred` are the paths at which values are wrong, those that an alias repeats too.
     """
 
     problems: Problems = field(default_factory=Problems)
     references: list[tuple[str, str, Node, str]] = field(default_factory=list)
     lost: Mapping[int, str] = field(default_factory=dict)
+    marred: set[str] = field(default_factory=set)
     _numbers: list[int] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -55,6 +57,7 @@ class Reading:
 
     def wrong(self, node: Node, path: str, message: str) -> Any:
         """Note an error at this node; gives BAD."""
+        self.marred.add(path)
         if not node.broken:
             self.problems.add(Problem(node.line, node.column, path, message))
         return BAD

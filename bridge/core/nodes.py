@@ -12,7 +12,8 @@ from bridge.core.near import quote
 class Node:
     """A value of the file and where it starts, counting from 1. A broken one was already complained about.
 
-    `end` is the line after the last one of a mapping or list, 0 when reading ended within it.
+    `end` is the line after the last one of a mapping or list, 0 when reading ended within it. What an
+    alias stands for is `aliased`, and its place is the alias'; what is in it stays where it is written.
     """
 
     line: int
@@ -21,6 +22,7 @@ class Node:
     height: int = field(default=1, kw_only=True)
     size: int = field(default=1, kw_only=True)
     end: int = field(default=0, kw_only=True)
+    aliased: bool = field(default=False, kw_only=True)
 
 
 @dataclass(slots=True)

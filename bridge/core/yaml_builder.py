@@ -7,7 +7,7 @@ place, and reading goes on.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import yaml
@@ -17,7 +17,7 @@ from bridge.core.nodes import ListNode, MapNode, Node, TextNode, join
 from bridge.core.pasted import odd_character, straighten
 from bridge.core.problems import Problem
 from bridge.core.yaml_pasted import odd_colon
-from bridge.core.yaml_refusal import PARTIAL_TEXT, Slip, restore
+from bridge.core.yaml_refusal import PARTIAL_TEXT, Misread, TooMuch, restore
 
 MOST_ALIASES: Final = 100
 MOST_NESTING: Final = 50
@@ -29,18 +29,6 @@ _KEY: Final = re.compile(r"\s*(?:-\s+)?[A-Za-z_]\w*:(?:\s|$)")
 _QUOTES: Final = frozenset("'\"")
 _COMMENT_VALUE: Final = re.compile(r"\s*(#\S[^,\]}]*)")
 _COMMENT_AFTER_KEY: Final = re.compile(r"[^:#]*:\s+(#\S[^,\]}]*)")
-
-
-class TooMuch(Exception):
-    """A limit is passed; its problem is already noted."""
-
-
-class Misread(Exception):
-    """YAML reads something else than what was meant."""
-
-    def __init__(self, slip: Slip) -> None:
-        super().__init__(slip.message)
-        self.slip = slip
 
 
 class Builder:
@@ -208,7 +196,7 @@ class Builder:
             self._refuse(Node(line, column), "the aliases stand for too much text")
         if len(self._stack) + node.height > MOST_NESTING:
             self._refuse(Node(line, column), f"nested more than {MOST_NESTING} levels deep, through aliases")
-        self._add(node, None)
+        self._add(replace(node, line=line, column=column, aliased=True), None)
 
     def _tag(self, event: Any, node: Node) -> None:
         said = f"tags such as {quote(event.tag)} are not used here; quote text that starts with '!'"

@@ -37,6 +37,18 @@ class Slip:
     loses: bool = True
 
 
+class TooMuch(Exception):
+    """A limit is passed; its problem is already noted."""
+
+
+class Misread(Exception):
+    """YAML reads something else than what was meant."""
+
+    def __init__(self, slip: Slip) -> None:
+        super().__init__(slip.message)
+        self.slip = slip
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """libyaml's refusal: what and where, counting from 0; `since` is where what it was reading began.

@@ -17,9 +17,9 @@ import yaml
 
 from bridge.core.nodes import Node, places
 from bridge.core.problems import Problem
-from bridge.core.yaml_builder import Builder, Misread, TooMuch
+from bridge.core.yaml_builder import Builder
 from bridge.core.yaml_pasted import odd_breaks
-from bridge.core.yaml_refusal import PARTIAL_TEXT, Slip, refused
+from bridge.core.yaml_refusal import PARTIAL_TEXT, Misread, Slip, TooMuch, refused
 from bridge.core.yaml_slips import explain_slip
 
 MOST_BYTES: Final = 1 << 20
