@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from bridge.sandbox.copera import SECRET
 from tests import payloads
 from tests.bench import load
+from tests.bench.figures import Figure, at_least, at_most
 
 CONNECTIONS = 32
 COUNT = 6000
@@ -50,7 +51,7 @@ def measure(port: int, prefix: str) -> load.Result:
     return asyncio.run(load.run(port, requests(COUNT, prefix=prefix), CONNECTIONS))
 
 
-def bench() -> list[str]:
+def bench() -> list[Figure]:
     """The best of three rounds each, the servers in turn."""
     best: dict[str, load.Result] = {}
     for turn in range(ROUNDS):
@@ -67,13 +68,26 @@ def bench() -> list[str]:
             if kind not in best or result.rate > best[kind].rate:
                 best[kind] = result
     bare = best["bare"]
-    return [
-        f"acknowledged events/s, {name}, {CONNECTIONS} connections: {result.rate:,.0f}, "
-        f"{result.rate / bare.rate:.2f} of bare aiohttp ({bare.rate:,.0f}); "
-        f"p99 {result.quantile(0.99) * 1e3:.1f} ms, {result.quantile(0.99) / bare.quantile(0.99):.1f} of its"
-        for name, result in (("receiver alone", best["receiver"]), ("whole service", best["service"]))
-    ]
+    figures = []
+    for name, kind in (("receiver alone", "receiver"), ("whole service", "service")):
+        result, late = best[kind], best[kind].quantile(0.99)
+        figures += [
+            at_least(
+                f"events acknowledged (verified, fsynced), {CONNECTIONS} connections: {name} ÷ bare aiohttp",
+                result.rate / bare.rate,
+                0.5,
+                yardstick=f"{result.rate:,.0f}/s, bare {bare.rate:,.0f}/s",
+            ),
+            at_most(
+                f"… 99 of 100 answered within: {name} ÷ bare aiohttp",
+                late / bare.quantile(0.99),
+                5,
+                "{:.1f}",
+                f"{late * 1e3:.1f} ms, bare {bare.quantile(0.99) * 1e3:.1f} ms",
+            ),
+        ]
+    return figures
 
 
 if __name__ == "__main__":
-    print("\n".join(bench()))
+    print("\n".join(figure.line for figure in bench()))

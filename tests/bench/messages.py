@@ -8,12 +8,13 @@ import time
 from bridge.core.messages import render
 from bridge.core.rules import Rules
 from bridge.core.samples import samples
+from tests.bench.figures import Figure, at_most
 
 ROUNDS = 1_000
 GOAL = 300
 
 
-def bench() -> list[str]:
+def bench() -> list[Figure]:
     """The median of rendering one sample event."""
     scenes, rules = samples(), Rules()
     taken = []
@@ -22,8 +23,8 @@ def bench() -> list[str]:
         render(scenes[number % len(scenes)], rules)
         taken.append(time.perf_counter_ns() - started)
     median = statistics.median(taken) / 1_000
-    return [f"default message: median {median:.0f} µs (at most {GOAL})"]
+    return [at_most("rendering the default message, median", median, GOAL, "{:.0f} µs")]
 
 
 if __name__ == "__main__":
-    print("\n".join(bench()))
+    print("\n".join(figure.line for figure in bench()))

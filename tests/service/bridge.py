@@ -8,15 +8,12 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import aiohttp
 
 from bridge.app import Service, utc_now
-from bridge.copera import Copera
 from bridge.core.signature import sign
 from bridge.repair import PATIENCE
 from bridge.sandbox.copera import SECRET, CoperaStandIn
@@ -34,9 +31,6 @@ rules:
 otherwise:
   post: {to: "#bookings"}
 """
-
-PATIENT = 120.0
-"""Seconds after which a wait is given up: never reached but by what hangs, on however busy a machine."""
 
 
 class Bridge:
@@ -76,7 +70,7 @@ class Bridge:
     def replies(self, channel: str) -> list[str]:
         return [message.text for message in self.slack.messages(channel) if message.is_reply]
 
-    async def settled(self, patience: float = PATIENT) -> None:
+    async def settled(self, patience: float = 10) -> None:
         """Wait until nothing is received, waiting or sending."""
         await eventually(self._is_settled, patience)
 
@@ -85,7 +79,7 @@ class Bridge:
         return queue.received + queue.waiting + queue.sending == 0
 
 
-async def eventually(condition: Callable[[], Any], patience: float = PATIENT) -> None:
+async def eventually(condition: Callable[[], Any], patience: float = 10) -> None:
     """Wait until a condition holds; it may be a coroutine function."""
     deadline = time.monotonic() + patience
     while True:
@@ -95,7 +89,7 @@ async def eventually(condition: Callable[[], Any], patience: float = PATIENT) ->
         if holds:
             return
         assert time.monotonic() < deadline, f"{condition} did not come true"
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.02)
 
 
 @asynccontextmanager
@@ -133,8 +127,7 @@ async def running(
     if copera is not None:
         values |= {"copera_api_url": copera.api_url, "copera_api_token": copera.token}
     service = Service(Settings.model_validate(values | settings), clock=clock, patience=patience)
-    with patch("bridge.app.Copera", partial(Copera, pause=0.01)):  # or it waits seconds between attempts
-        await service.start()
+    await service.start()
     bridge = Bridge(service, stand_in, copera, file)
     try:
         yield bridge

@@ -1,0 +1,76 @@
+"""What a long past costs: the same steps on an empty database and beside 100,000 events that were told."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.bench import past
+from tests.bench.acknowledging import measure, serving
+from tests.bench.delivering import channels, fill, latency, rules, slack, until
+from tests.bench.figures import Figure, at_most
+
+EVENTS = 100_000
+BACKLOG = 3_000
+ROUNDS = 2
+MOST = 1.25
+
+
+@contextmanager
+def _folder(file: Path | None) -> Iterator[str]:
+    """A folder for one step, with a copy of this database or with none."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "rules.yaml").write_text(rules(), encoding="utf-8")
+        if file is not None:
+            shutil.copy(file, Path(folder) / "bridge.db")
+        yield folder
+
+
+def _acknowledging(file: Path | None, turn: int) -> float:
+    """Seconds for an event."""
+    with _folder(file) as folder, serving("service", folder, "http://127.0.0.1:9/api/") as port:
+        return 1 / measure(port, f"stored{turn}-").rate
+
+
+def _telling(file: Path | None, turn: int) -> float:
+    """Seconds from webhook to Slack, in the middle."""
+    with _folder(file) as folder, slack("--no-limits", *channels()) as api:
+        with serving("service", folder, api) as port:
+            times = asyncio.run(latency(port, api, seconds=5))
+        return times[len(times) // 2]
+
+
+def _draining(file: Path | None, turn: int) -> float:
+    """Seconds for a delivery."""
+    with _folder(file) as folder, slack("--no-limits", *channels()) as api:
+        asyncio.run(fill(folder, BACKLOG))
+        with serving("service", folder, api):
+            return asyncio.run(until(api, BACKLOG)) / BACKLOG
+
+
+def bench() -> list[Figure]:
+    """How many times as long each step takes, the better of two rounds each, in turn."""
+    steps = {
+        "acknowledging an event": _acknowledging,
+        "webhook to Slack, median": _telling,
+        f"draining {BACKLOG:,} deliveries, each": _draining,
+    }
+    figures = []
+    with tempfile.TemporaryDirectory() as folder:
+        file = past.make(Path(folder), EVENTS)
+        for name, step in steps.items():
+            turns = [(step(None, turn), step(file, turn)) for turn in range(ROUNDS)]
+            empty, full = (min(column) * 1e3 for column in zip(*turns, strict=True))
+            what = f"{name}, with {EVENTS:,} stored events ÷ with none"
+            figures.append(
+                at_most(what, full / empty, MOST, yardstick=f"{full:.2f} ms, with none {empty:.2f} ms")
+            )
+    return figures
+
+
+if __name__ == "__main__":
+    print("\n".join(figure.line for figure in bench()))
