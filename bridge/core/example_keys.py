@@ -20,12 +20,17 @@ _TEXTS: Final = ListOf(_TEXT, "texts", single=True, may_be_empty=True)
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One example as written: the event's values, the destinations expected (None: unreadable), its place."""
+    """One example as written: the event's values, the destinations expected (None: unreadable), its place.
+
+    `node` and `path` are where `posts` stands, `whole` is the example, at `whole_path`.
+    """
 
     event: dict[str, Any] | None
     posts: tuple[str, ...] | None
     node: Node
     path: str
+    whole: Node
+    whole_path: str
 
 
 def _signed_length(text: str) -> timedelta:
@@ -108,7 +113,9 @@ SHORT_EVENT: Final[Table] = Table(
 def _example(values: dict[str, Any], node: MapNode, path: str, reading: Reading) -> Any:
     place = node.get("posts") or node
     posts = values.get("posts")
-    return Example(values.get("event"), posts, place, f"{path}.posts" if node.get("posts") else path)
+    return Example(
+        values.get("event"), posts, place, f"{path}.posts" if node.get("posts") else path, node, path
+    )
 
 
 EXAMPLE: Final = Table(

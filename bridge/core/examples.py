@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from bridge.core.bookings import CANCELLED, CONFIRMED, DECLINED, Booking, BookingType, Directory, Event
-from bridge.core.destinations import HOST, HOST_KEY
-from bridge.core.example_keys import SHORT_EVENT, Example
+from bridge.core.bookings import CANCELLED, CONFIRMED, DECLINED, Booking, Directory, Event
+from bridge.core.example_keys import SHORT_EVENT
 from bridge.core.grammar import BAD, Reading
-from bridge.core.near import listed, quote
 from bridge.core.patterns import fold
 from bridge.core.problems import Enough, Problem, RulesError
 from bridge.core.reading import read_booking
-from bridge.core.routing import Decision, Step, route
 from bridge.core.rules import Rules
 from bridge.core.yaml_tree import read_tree
 
@@ -51,7 +48,7 @@ def read_short(
 ) -> tuple[Event, Booking | None]:
     """The event in a short form, as YAML or JSON text, and the state before. Raises RulesError."""
     tree = read_tree(text)
-    reading = Reading(partial=tree.partial)
+    reading = Reading(lost=tree.lost)
     values: Any = BAD
     try:
         for problem in tree.problems:
@@ -107,62 +104,3 @@ def _host(name: str, directory: Directory) -> str:
     folded = fold(name)
     known = (p for p in directory if folded in (fold(p.id), fold(p.name), fold(p.email)))
     return next((person.id for person in known), name)
-
-
-def failures(
-    examples: Iterable[Example], rules: Rules, now: datetime | None = None
-) -> Iterable[tuple[Example, str]]:
-    """The examples that do not hold, with the difference in words."""
-    directory = Directory(people=rules.people)
-    types: Mapping[str, BookingType] = {}
-    for example in examples:
-        if example.event is None or example.posts is None:
-            continue
-        event, previous = make_event(
-            example.event, zone=rules.settings.timezone, directory=directory, now=now
-        )
-        decision = route(event, rules, directory=directory, types=types, previous=previous)
-        said = _difference(example.posts, decision, rules)
-        if said:
-            yield example, said
-
-
-def _difference(expected: tuple[str, ...], decision: Decision, rules: Rules) -> str:
-    got = dict.fromkeys(
-        HOST if match.destination.startswith(HOST_KEY) else match.destination for match in decision.matches
-    )
-    missing = [quote(name) for name in dict.fromkeys(expected) if name not in got]
-    added = [
-        f"{quote(HOST if m.destination.startswith(HOST_KEY) else m.destination)} (by {quote(m.rule)})"
-        for m in decision.matches
-        if (HOST if m.destination.startswith(HOST_KEY) else m.destination) not in expected
-    ]
-    if not missing and not added:
-        return ""
-    goes = listed(map(quote, got), "and") if got else "nowhere"
-    parts = [
-        f"this example does not hold: it goes to {goes}"
-        if got
-        else "this example does not hold: it goes nowhere"
-    ]
-    if missing:
-        parts.append(f"missing {listed(missing, 'and')}{_why(expected, got, decision, rules)}")
-    if added:
-        parts.append(f"not expected {listed(dict.fromkeys(added), 'and')}")
-    return "; ".join(parts)
-
-
-def _why(expected: tuple[str, ...], got: Iterable[str], decision: Decision, rules: Rules) -> str:
-    """Why the first rule that could have posted to what is missing did not."""
-    missing = set(expected) - set(got)
-    names = {rule.name for rule in rules.rules if any(missing & set(post.to) for post in rule.posts)}
-    step = next((step for step in decision.trace if step.rule in names and not step.matched), None)
-    return f" ({reason(step)})" if step else ""
-
-
-def reason(step: Step) -> str:
-    """Why a rule did not match, in words."""
-    if not step.reached:
-        return f"rule {quote(step.rule)} was not reached: an earlier rule stopped"
-    about = f"{step.path} " if step.path else ""
-    return f"rule {quote(step.rule)} did not match: {about}wanted {step.wanted}, got {step.got}"

@@ -7,7 +7,6 @@ alike, whatever happened to them before. So equal bytes have equal ETags on ever
 
 from __future__ import annotations
 
-import zlib
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
@@ -18,13 +17,13 @@ from typing import Final, NamedTuple
 
 from bridge.core.calendar import TAIL, View, nothing, vevent
 from bridge.core.entries import Entry
+from bridge.core.gzip_parts import Part, member, part
 from bridge.core.refresh import leaves_at
 
 _DIGEST: Final = 16
+_SMALL: Final = 2 * 2**20
 _CUT: Final = 2
 """A segment ends after an event whose digest begins with a byte below this: every 128 on average."""
-_GZIP_HEAD: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
-_GZIP_END: Final = b"\x03\x00"  # an empty last block
 
 
 class Piece(NamedTuple):
@@ -60,6 +59,7 @@ class Segment:
 
     def __init__(self, items: list[Item]) -> None:
         self.pieces = [piece for piece, _ in items]
+        self.is_zipped = False
         self.data = b"".join(data for _, data in items)
         self.uids = frozenset(piece.uid for piece in self.pieces)
         self.first = self.pieces[0]
@@ -75,9 +75,10 @@ class Segment:
         ]
 
     @cached_property
-    def deflated(self) -> bytes:
-        """The bytes compressed by themselves and ended on a byte (a full flush, RFC 1951)."""
-        return _deflate(self.data)
+    def zipped(self) -> Part:
+        """The bytes compressed by themselves."""
+        self.is_zipped = True
+        return part(self.data)
 
 
 class FeedBody:
@@ -152,15 +153,26 @@ class FeedBody:
         old = [segment for segment in self.segments if segment.leaves_at <= now]
         return self.with_edits({p.uid: None for segment in old for p in segment.pieces if p.leaves_at <= now})
 
+    @property
+    def is_small(self) -> bool:
+        """Whether `data` is worth its memory beside the pieces."""
+        return self.size <= _SMALL
+
+    @property
+    def held(self) -> int:
+        """Bytes of memory that it takes, roughly: in pieces, in one piece and compressed."""
+        pieces = self.size * (2 if self.is_small else 1) + 500 * self.count
+        return pieces + sum(len(one.zipped.deflated) for one in self.segments if one.is_zipped)
+
+    @property
+    def unzipped(self) -> int:
+        """Bytes that are still to be compressed for `compressed`."""
+        return sum(len(segment.data) for segment in self.segments if not segment.is_zipped)
+
     def compressed(self) -> bytes:
-        """The feed as one gzip member (RFC 1952); segments that were compressed before are used again."""
+        """The feed as one gzip member; segments that were compressed before are used again."""
         parts = self.parts
-        checksum = 0
-        for part in parts:
-            checksum = zlib.crc32(part, checksum)
-        packed = [_deflate(self.head), *(segment.deflated for segment in self.segments), _deflate(parts[-1])]
-        ends = checksum.to_bytes(4, "little") + (self.size & 0xFFFFFFFF).to_bytes(4, "little")
-        return b"".join([_GZIP_HEAD, *packed, _GZIP_END, ends])
+        return member([part(self.head), *(segment.zipped for segment in self.segments), part(parts[-1])])
 
 
 def build(head: bytes, items: Iterable[Item]) -> FeedBody:
@@ -187,8 +199,3 @@ def _segments(items: list[Item]) -> list[Segment]:
 
 def _place(item: Item) -> Piece:
     return item[0]
-
-
-def _deflate(data: bytes) -> bytes:
-    packer = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
-    return packer.compress(data) + packer.flush(zlib.Z_FULL_FLUSH)

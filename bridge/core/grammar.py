@@ -7,6 +7,7 @@ is read, what is documented and what an editor completes are one thing.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
@@ -30,15 +31,33 @@ class Reading:
     """One run over a file: what was found wrong, and which names were used where.
 
     `references` are (what, name, node, path): names that must be checked once everything is read.
-    `partial` says that lines were skipped, so that what is missing may be in those.
+    `lost` are the lines that were skipped, by number and in order, so that what is missing may be in those.
+    `marred` are the paths at which values are wrong, those that an alias repeats too.
     """
 
     problems: Problems = field(default_factory=Problems)
     references: list[tuple[str, str, Node, str]] = field(default_factory=list)
-    partial: bool = False
+    lost: Mapping[int, str] = field(default_factory=dict)
+    marred: set[str] = field(default_factory=set)
+    _numbers: list[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._numbers = list(self.lost)
+
+    def is_torn(self, node: Node) -> bool:
+        """Whether lines were skipped in this mapping or list."""
+        return bool(self.lost_in(node))
+
+    def lost_in(self, node: Node) -> list[int]:
+        """The numbers of the lines that were skipped in it."""
+        first = bisect_left(self._numbers, node.line)
+        if not node.end:
+            return self._numbers[first:]
+        return self._numbers[first : bisect_left(self._numbers, max(node.end, node.line + 1))]
 
     def wrong(self, node: Node, path: str, message: str) -> Any:
         """Note an error at this node; gives BAD."""
+        self.marred.add(path)
         if not node.broken:
             self.problems.add(Problem(node.line, node.column, path, message))
         return BAD

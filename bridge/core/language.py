@@ -96,7 +96,7 @@ def _settings(values: dict[str, Any], node: MapNode, path: str, reading: Reading
 
 
 def _file(values: dict[str, Any], node: MapNode, path: str, reading: Reading) -> Any:
-    if not {"rules", "otherwise"} & set(node.entries) and not reading.partial:
+    if not {"rules", "otherwise"} & set(node.entries) and not reading.is_torn(node):
         reading.wrong(node, path, "there are no `rules`, so nothing would ever be posted")
     if "otherwise" in node.entries:
         place = node.entries["otherwise"][0]

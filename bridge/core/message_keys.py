@@ -79,7 +79,7 @@ class Blocks:
 
 def _message(values: dict[str, Any], node: MapNode, path: str, reading: Reading) -> Any:
     others = [name for name in PARTS if name in node.entries]
-    if not node.entries and not node.broken and not reading.partial:
+    if not node.entries and not node.broken and not reading.is_torn(node):
         return reading.wrong(node, path, f"this message is empty; give it {listed(PARTS)}")
     if "blocks" in node.entries and others:
         place = node.entries["blocks"][0]

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from itertools import islice
 from typing import Final
 
 _LONGEST: Final = 60
 _CUTOFF: Final = 0.6
+_DIFFERENCE: Final = 20
+"""In length; more is not close."""
+_MOST: Final = 1_000
+"""Names that are compared: a file may define any number of messages."""
 
 
 def nearest(word: str, names: Iterable[str]) -> str | None:
     """The name closest to `word`, ignoring case; None when none is close."""
     if not word or len(word) > _LONGEST:
         return None
-    folded = {name.casefold(): name for name in names if len(name) <= _LONGEST}
+    alike = (name for name in names if abs(len(name) - len(word)) <= _DIFFERENCE)
+    folded = {name.casefold(): name for name in islice(alike, _MOST)}
     close = get_close_matches(word.casefold(), folded, n=1, cutoff=_CUTOFF)
     return folded[close[0]] if close else None
 

@@ -10,13 +10,19 @@ from bridge.core.near import quote
 
 @dataclass(slots=True)
 class Node:
-    """A value of the file and where it starts, counting from 1. A broken one was already complained about."""
+    """A value of the file and where it starts, counting from 1. A broken one was already complained about.
+
+    `end` is the line after the last one of a mapping or list, 0 when reading ended within it. What an
+    alias stands for is `aliased`, and its place is the alias'; what is in it stays where it is written.
+    """
 
     line: int
     column: int
     broken: bool = field(default=False, kw_only=True)
     height: int = field(default=1, kw_only=True)
     size: int = field(default=1, kw_only=True)
+    end: int = field(default=0, kw_only=True)
+    aliased: bool = field(default=False, kw_only=True)
 
 
 @dataclass(slots=True)
@@ -41,9 +47,10 @@ class TextNode(Node):
 
 @dataclass(slots=True)
 class MapNode(Node):
-    """A mapping in the order written; keys are texts and differ."""
+    """A mapping in the order written; keys are texts and differ. `doubled` were written more than once."""
 
     entries: dict[str, tuple[TextNode, Node]] = field(default_factory=dict)
+    doubled: set[str] = field(default_factory=set)
 
     def get(self, key: str) -> Node | None:
         found = self.entries.get(key)
@@ -66,6 +73,31 @@ def places(node: Node, path: str = "") -> Iterator[tuple[tuple[int, int], str]]:
     elif isinstance(node, ListNode):
         for number, item in enumerate(node.items):
             yield from places(item, f"{path}[{number}]")
+
+
+def texts(node: Node) -> Iterator[TextNode]:
+    """Every text in a tree, no keys; shared nodes as often as they stand there."""
+    if isinstance(node, TextNode):
+        yield node
+    elif isinstance(node, MapNode):
+        for _, value in node.entries.values():
+            yield from texts(value)
+    elif isinstance(node, ListNode):
+        for item in node.items:
+            yield from texts(item)
+
+
+def broken(node: Node, path: str = "") -> Iterator[tuple[Node, str]]:
+    """Every value of a tree that was complained about and cannot be read, with its path."""
+    if node.broken:
+        yield node, path
+    if isinstance(node, MapNode):
+        for name, (key, value) in node.entries.items():
+            yield from ((key, path),) if key.broken else ()
+            yield from broken(value, join(path, name))
+    elif isinstance(node, ListNode):
+        for number, item in enumerate(node.items):
+            yield from broken(item, f"{path}[{number}]")
 
 
 def join(path: str, key: str) -> str:

@@ -60,13 +60,21 @@ class Enough(Exception):
 
 
 class Problems:
-    """Collects problems while a file is read; the same one said twice is kept once."""
+    """Collects problems while a file is read; the same one said twice is kept once.
+
+    What stands behind an anchor is read again for each alias, and told by its first path.
+    """
 
     def __init__(self) -> None:
         self._found: dict[Problem, None] = {}
+        self._said: set[tuple[int, int, str]] = set()
 
     def add(self, problem: Problem) -> None:
         """Keep this one. Raises Enough."""
+        said = (problem.line, problem.column, problem.message)
+        if said in self._said:
+            return
+        self._said.add(said)
         self._found[problem] = None
         if len(self._found) >= _MOST:
             raise Enough

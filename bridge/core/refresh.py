@@ -19,7 +19,6 @@ from bridge.core.calendar import changed
 from bridge.core.entries import Entry, Mark, is_off
 from bridge.core.reading import read_booking
 from bridge.core.text import text
-from bridge.core.tokens import Detail
 
 DAY: Final = timedelta(days=1)
 GRACE: Final = timedelta(days=30)
@@ -110,6 +109,12 @@ class Listing:
             else:
                 self.different.pop(sighting.uid, None)
 
+    def take_out(self) -> list[Sighting]:
+        """What differs so far, which is not kept any longer."""
+        taken = list(self.different.values())
+        self.different.clear()
+        return taken
+
 
 def plan_refresh(listing: Listing) -> Changes | Suspicious:
     """What to do after a listing was read to its end.
@@ -132,7 +137,8 @@ def plan_refresh(listing: Listing) -> Changes | Suspicious:
 
 def settle(known: Entry | None, booking: Booking, uid: str, now: datetime) -> Entry:
     """The entry after a booking was told in this state; equal to `known` when nothing new was said."""
-    booking = replace(booking, id=uid, uid=uid)
+    if not booking.id == booking.uid == uid:
+        booking = replace(booking, id=uid, uid=uid)
     if known is None:
         first = Mark(0, _second(now))
         closed = now if is_off(booking) else None
@@ -169,17 +175,6 @@ def farewells(known: Entry | None, entry: Entry, now: datetime) -> dict[str, Ent
         closed_at=known.closed_at or now,
     )
     return {host: last for host in known.booking.host_ids if host not in entry.booking.host_ids}
-
-
-def raised(entry: Entry, levels: Iterable[Detail], now: datetime) -> Entry:
-    """The entry with a new revision at these levels: something it shows has another name or colour."""
-    at = frozenset(levels)
-    return replace(
-        entry,
-        full=_raise(entry.full, "full" in at, now),
-        title=_raise(entry.title, "title" in at, now),
-        busy=_raise(entry.busy, "busy" in at, now),
-    )
 
 
 def window(now: datetime, past_days: int) -> datetime:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime
+from itertools import islice
 from typing import Any, Final
 
 from bridge.core.conditions import EVERYTHING, All, Condition
 from bridge.core.destinations import HOST, WEBHOOK
-from bridge.core.examples import failures
+from bridge.core.doubts import Doubts
 from bridge.core.grammar import Reading
-from bridge.core.near import did_you_mean, quote
-from bridge.core.nodes import MapNode, Node, join, places
+from bridge.core.judging import failures
+from bridge.core.near import did_you_mean, nearest, quote
+from bridge.core.nodes import MapNode, Node, broken, join, places
 from bridge.core.rules import DEFAULT_MESSAGE, Rule, Rules
 from bridge.core.templates import Message
 
-_HARMLESS: Final = (".name", ".message", ".mention", ".style", ".broadcast")
-"""Parts of a rule that do not decide where an event goes."""
+_MOST_MISSPELT: Final = 200
+"""Names of messages that are asked what they may mean."""
+_EXAMPLE: Final = re.compile(r"examples\[\d+\]")
 
 
 def check_names(
@@ -35,9 +38,7 @@ def check_names(
         if what == "rule" and first.setdefault(name, node) is not node:
             said = f"the name {quote(name)} is already taken by the rule in line {first[name].line}"
             reading.wrong(node, path, f"{said}; give each rule its own")
-        elif (
-            what == "message" and name not in messages and not (reading.partial and "messages" not in values)
-        ):
+        elif what == "message" and name not in messages and not (reading.lost and "messages" not in values):
             hint = did_you_mean(name, messages)
             reading.wrong(node, path, f"no message {quote(name)}{hint}; defined: {', '.join(messages)}")
         elif what == "destination" and name.startswith(WEBHOOK) and webhooks is not None:
@@ -84,49 +85,37 @@ def _try_message(reading: Reading, node: Node, path: str, problems: Iterable[tup
         reading.wrong(at.get(known, node), f"{path}.{where}" if where else path, said)
 
 
-def check_examples(reading: Reading, values: Mapping[str, Any], rules: Rules, now: datetime | None) -> None:
-    """Run the examples. With a rule that cannot be read only what is wrong with and without it is told."""
-    examples = values.get("examples", ())
-    if not examples or reading.partial:
-        return
-    doubtful = _doubtful(reading)
-    if doubtful is None:
-        return
-    found = list(failures(examples, rules, now))
-    if doubtful:
-        bare = replace(rules, rules=tuple(r for r in rules.rules if r.line not in doubtful))
-        again = {id(example): said for example, said in failures(examples, bare, now)}
-        found = [(example, again[id(example)]) for example, _ in found if id(example) in again]
-    for example, said in found:
+def check_examples(
+    reading: Reading, values: Mapping[str, Any], rules: Rules, now: datetime | None, doubts: Doubts
+) -> None:
+    """Run the examples that could be read; where rules are doubtful, tell what no mending could change."""
+    wrong = [p.path for p in reading.problems if p.severity == "error" and p not in doubts.mended]
+    heads = {found[0] for path in wrong if (found := _EXAMPLE.match(path))}
+    sound = [
+        example
+        for example in values.get("examples", ())
+        if example.whole_path not in heads
+        and not reading.is_torn(example.whole)
+        and not any(broken(example.whole))
+    ]
+    for example, said in failures(sound, rules, now, doubts):
         reading.wrong(example.node, example.path, said)
 
 
-def _doubtful(reading: Reading) -> set[int] | None:
-    """The lines of rules whose effect is not known because of an error in them; None: nothing is known."""
-    lines = {path: node.line for what, _, node, path in reading.references if what == "place"}
-    found = set()
-    for problem in reading.problems:
-        path = problem.path
-        if problem.severity == "warning" or path.split(".")[0] in ("messages", "types", "examples", "people"):
-            continue
-        if path.startswith("rules[") and path[: path.find("]") + 1] in lines:
-            if not path.endswith(_HARMLESS):
-                found.add(lines[path[: path.find("]") + 1]])
-        elif path.startswith(("rules", "otherwise", "settings.timezone")):
-            return None
-    return found
-
-
-def check_use(reading: Reading, root: Node | None, rules: Rules, *, can_look_up: bool) -> None:
+def check_use(
+    reading: Reading, root: Node | None, rules: Rules, doubts: Doubts, *, can_look_up: bool
+) -> None:
     """Warn of rules that never act, messages nothing uses and hosts that cannot be found."""
     nodes = [(node, path) for what, _, node, path in reading.references if what == "place"]
-    doubtful = _doubtful(reading)
-    if len(nodes) == len(rules.rules) and doubtful is not None:
-        clear = [pair for pair in zip(rules.rules, nodes, strict=True) if pair[0].line not in doubtful]
-        _check_reach(reading, rules, clear)
-    used = {name for what, name, *_ in reading.references if what == "message"} | {DEFAULT_MESSAGE}
-    for name, node in _message_nodes(root).items():
-        if name not in used:
+    if len(nodes) == len(rules.rules) and not doubts.everything:
+        pairs = enumerate(zip(rules.rules, nodes, strict=True))
+        _check_reach(reading, rules, [pair for n, pair in pairs if n not in doubts.positions])
+    messages = _message_nodes(root)
+    named = {name for what, name, *_ in reading.references if what == "message"}
+    used = named | {nearest(name, messages) for name in islice(named - messages.keys(), _MOST_MISSPELT)}
+    is_whole = root is not None and not any(broken(root))
+    for name, node in messages.items():
+        if name not in used and name != DEFAULT_MESSAGE and is_whole:
             reading.warn(node, join("messages", name), "no rule and no type uses this message")
     if not can_look_up and not any(person.slack or person.email for person in rules.people):
         for what, name, node, path in reading.references:

@@ -52,8 +52,9 @@ def _item(node: Node, number: int) -> Node:
 def _rule(values: dict[str, Any], node: MapNode, path: str, reading: Reading) -> Any:
     name = values.get("name")
     if name is not None:
-        reading.references.append(("rule", name, node.entries["name"][1], f"{path}.name"))
-    is_whole = set(values) == set(node.entries) and not reading.partial
+        place = node if node.aliased else node.entries["name"][1]
+        reading.references.append(("rule", name, place, f"{path}.name"))
+    is_whole = set(values) == set(node.entries) and not reading.is_torn(node)
     if not {"post", "stop"} & set(node.entries) and is_whole:
         reading.wrong(
             node, path, "this rule does nothing; give it `post`, or `stop: true` to drop what it matches"

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from bridge.core import messages
+from bridge.core.doubts import find_doubts
 from bridge.core.grammar import BAD, Reading
 from bridge.core.language import FILE
 from bridge.core.nodes import MapNode
@@ -55,7 +56,7 @@ def load(
     happen that do not say; left out, a fixed Monday, which makes them independent of the day.
     """
     tree = read_tree(text)
-    reading = Reading(partial=tree.partial)
+    reading = Reading(lost=tree.lost)
     rules = Rules()
     try:
         for problem in tree.problems:
@@ -64,9 +65,10 @@ def load(
         rules = _rules(values, text)
         check_names(reading, tree.root, values, webhooks, is_set_up=is_set_up)
         check_messages(reading, tree.root, values, rules, trial)
-        check_examples(reading, values, rules, now)
-        if not reading.partial:
-            check_use(reading, tree.root, rules, can_look_up=can_look_up)
+        doubts = find_doubts(reading, tree.root, rules, tree.mended)
+        check_examples(reading, values, rules, now, doubts)
+        if not reading.lost:
+            check_use(reading, tree.root, rules, doubts, can_look_up=can_look_up)
     except Enough:
         pass
     if reading.problems.failed:

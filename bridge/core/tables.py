@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bridge.core.grammar import BAD, Kind, Reading, Schema, mismatch
-from bridge.core.near import did_you_mean, quote
+from bridge.core.near import nearest, quote
 from bridge.core.nodes import ListNode, MapNode, Node, TextNode, join
 
 
@@ -138,22 +138,39 @@ class Table:
             return mismatch(node, path, reading, self.what)
         if node.broken:
             return BAD
+        node = self._meant(node, path, reading)
         values = {}
-        for name, (place, item) in node.entries.items():
+        for name, (_, item) in node.entries.items():
             key = self.keys.get(name)
-            if key is None:
-                self._unknown(place, path, reading)
-            elif (value := key.kind.read(item, join(path, name), reading)) is not BAD:
+            if key and (value := key.kind.read(item, join(path, name), reading)) is not BAD:
                 values[name] = value
         for name, key in self.keys.items():
-            if key.required and name not in node.entries and not reading.partial:
+            if key.required and name not in node.entries and not reading.is_torn(node):
                 reading.wrong(node, path, key.required)
         return self.build(values, node, path, reading)
 
-    def _unknown(self, place: TextNode, path: str, reading: Reading) -> None:
-        hint = did_you_mean(place.text, self.keys)
-        known = "" if hint else f"; known keys: {', '.join(self.keys)}"
-        reading.wrong(place, path, f"unknown key {quote(place.text)}{hint}{known}")
+    def _meant(self, node: MapNode, path: str, reading: Reading) -> MapNode:
+        """The mapping with misspelt keys as they were meant, so that their values are checked too."""
+        if node.entries.keys() <= self.keys.keys():
+            return node
+        entries: dict[str, tuple[TextNode, Node]] = {}
+        for name, (place, item) in node.entries.items():
+            meant = name if name in self.keys else self._unknown(place, path, reading)
+            if meant is None or (meant != name and meant in node.entries):
+                meant = name
+            entries.setdefault(meant, (place, item))
+        return replace(node, entries=entries)
+
+    def _unknown(self, place: TextNode, path: str, reading: Reading) -> str | None:
+        """Note that a key is not known; gives the one that was meant."""
+        word, _, rest = place.text.partition(" ")
+        if rest and word in self.keys:
+            reading.wrong(place, path, f"expected ': ' (a colon and a space) after {quote(word)}")
+            return None
+        found = nearest(place.text, self.keys)
+        hint = f" (did you mean {quote(found)}?)" if found else f"; known keys: {', '.join(self.keys)}"
+        reading.wrong(place, path, f"unknown key {quote(place.text)}{hint}")
+        return found
 
     def schema(self) -> Schema:
         properties = {}

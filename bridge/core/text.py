@@ -40,6 +40,8 @@ def text(value: object, *, limit: int = 300_000) -> str:
 
 def line(value: object, *, limit: int = 1_000) -> str:
     """Like `text`, on one line."""
+    if type(value) is str and len(value) <= limit and value.isascii() and value.isprintable():
+        return value if "  " not in value and value == value.strip() else " ".join(value.split())
     return " ".join(text(value, limit=limit).split())
 
 

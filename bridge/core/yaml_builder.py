@@ -7,7 +7,7 @@ place, and reading goes on.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import yaml
@@ -16,7 +16,8 @@ from bridge.core.near import quote
 from bridge.core.nodes import ListNode, MapNode, Node, TextNode, join
 from bridge.core.pasted import odd_character, straighten
 from bridge.core.problems import Problem
-from bridge.core.yaml_refusal import PARTIAL_TEXT, restore
+from bridge.core.yaml_pasted import odd_colon
+from bridge.core.yaml_refusal import PARTIAL_TEXT, Misread, TooMuch, restore
 
 MOST_ALIASES: Final = 100
 MOST_NESTING: Final = 50
@@ -24,35 +25,43 @@ MOST_NODES: Final = 100_000
 MOST_ALIASED: Final = 50_000
 """Nodes that aliases may stand for, all together: a hundred aliases can mean 2^100 nodes."""
 _LOADER: Final[Any] = getattr(yaml, "CLoader", yaml.SafeLoader)
+_KEY: Final = re.compile(r"\s*(?:-\s+)?[A-Za-z_]\w*:(?:\s|$)")
 _QUOTES: Final = frozenset("'\"")
 _COMMENT_VALUE: Final = re.compile(r"\s*(#\S[^,\]}]*)")
 _COMMENT_AFTER_KEY: Final = re.compile(r"[^:#]*:\s+(#\S[^,\]}]*)")
 
 
-class TooMuch(Exception):
-    """A limit is passed; its problem is already noted."""
-
-
 class Builder:
-    """Puts libyaml's events together to nodes; `root` and `problems` are what came of it."""
+    """Puts libyaml's events together to nodes; `root` and `problems` are what came of it.
+
+    `mended` are those problems in spite of which what was meant is known.
+    """
 
     def __init__(self, lines: list[str], repaired: bool) -> None:
         self.root: Node | None = None
         self.problems: list[Problem] = []
+        self.mended: set[Problem] = set()
         self._lines = lines
         self._repaired = repaired
         self._stack: list[_Open] = []
         self._anchors: dict[str, Node] = {}
         self._nodes = self._aliases = self._aliased = 0
         self._documents = 0
+        self.swallowed: tuple[int, int, int] | None = None
+        """Where a quoted text stands that took in what looks like keys, and its last line, from 0."""
 
     def build(self) -> None:
-        """Read to the end. Raises TooMuch, and what libyaml refuses as YAMLError."""
+        """Read to the end. Raises TooMuch, Misread, and what libyaml refuses as YAMLError."""
         parser = _LOADER("\n".join(self._lines))
         while (event := parser.get_event()) is not None:
             handle = _HANDLERS.get(type(event))
             if handle:
                 handle(self, event)
+
+    @property
+    def opened(self) -> tuple[tuple[int, int], ...]:
+        """The places, from 0, of the brackets and braces that are open, the outermost first."""
+        return tuple((e.node.line - 1, e.node.column - 1) for e in self._stack if e.is_flow)
 
     def _complain(self, line: int, column: int, message: str) -> None:
         self.problems.append(Problem(line, column, self._path(), message))
@@ -82,6 +91,8 @@ class Builder:
             node.broken = PARTIAL_TEXT in value
         if style in _QUOTES:
             node.runs_on = event.end_mark.line > mark.line
+            if node.runs_on and any(map(_KEY.match, self._lines[mark.line + 1 : event.end_mark.line + 1])):
+                self.swallowed = mark.line, mark.column, event.end_mark.line
         elif style == "|":
             first = self._line(node.line + 1)
             node.block_column = len(first) - len(first.lstrip()) + 1
@@ -95,8 +106,11 @@ class Builder:
         """Say what pasting from a chat left behind, and go on with what was meant; ASCII is never odd."""
         if not node.text:
             self._place_of_nothing(node)
+        elif (slip := odd_colon(self._lines, node.line - 1)) and node.column <= slip.column:
+            raise Misread(slip)
         elif odd := odd_character(node.text):
             self._complain(node.line, node.column, odd)
+            self.mended.add(self.problems[-1])
             node.text = straighten(node.text)
 
     def _place_of_nothing(self, node: TextNode) -> None:
@@ -131,7 +145,7 @@ class Builder:
         else:
             self._attach(node)
         self._count(node)
-        self._stack.append(_Open(node, event.anchor, is_key))
+        self._stack.append(_Open(node, event.anchor, is_key, is_flow=bool(event.flow_style)))
 
     def _bad_key(self, node: Node, top: _Open) -> None:
         if self._line(top.node.line)[top.node.column - 1 :].startswith("{{"):
@@ -145,6 +159,7 @@ class Builder:
 
     def close(self, event: Any) -> None:
         top = self._stack.pop()
+        top.node.end = self._end(event)
         if top.anchor:
             self._anchors[top.anchor] = top.node
         if top.is_key:
@@ -152,6 +167,12 @@ class Builder:
         elif self._stack:
             self._grow(top.node)
             self._stack[-1].key = None
+
+    def _end(self, event: Any) -> int:
+        """The first line that no longer belongs to what ends here: in block style the next thing's."""
+        is_flow = event.start_mark.index != event.end_mark.index
+        end: int = event.end_mark.line + (2 if is_flow else 1)
+        return end if end < len(self._lines) else len(self._lines) + 1
 
     def alias(self, event: Any) -> None:
         line, column = _place(event)
@@ -175,7 +196,7 @@ class Builder:
             self._refuse(Node(line, column), "the aliases stand for too much text")
         if len(self._stack) + node.height > MOST_NESTING:
             self._refuse(Node(line, column), f"nested more than {MOST_NESTING} levels deep, through aliases")
-        self._add(node, None)
+        self._add(replace(node, line=line, column=column, aliased=True), None)
 
     def _tag(self, event: Any, node: Node) -> None:
         said = f"tags such as {quote(event.tag)} are not used here; quote text that starts with '!'"
@@ -220,6 +241,7 @@ class Builder:
             if first:
                 said = f"duplicate key {quote(top.key.text)}; the first is in line {first[0].line}"
                 self.problems.append(Problem(top.key.line, top.key.column, self._parent(), said))
+                top.node.doubled.add(top.key.text)
             else:
                 top.node.entries[top.key.text] = (top.key, node)
 
@@ -252,6 +274,7 @@ class _Open:
     anchor: str | None
     is_key: bool
     key: TextNode | None = None
+    is_flow: bool = False
 
     @property
     def wants_key(self) -> bool:

@@ -25,7 +25,7 @@ def restore(text: str) -> str:
     return text.translate(_RESTORE)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Slip:
     """A mistake in the YAML itself: its place, what to say ("" when it only follows from another one),
     and the lines without it. `loses` says that the repair leaves something out."""
@@ -37,9 +37,25 @@ class Slip:
     loses: bool = True
 
 
+class TooMuch(Exception):
+    """A limit is passed; its problem is already noted."""
+
+
+class Misread(Exception):
+    """YAML reads something else than what was meant."""
+
+    def __init__(self, slip: Slip) -> None:
+        super().__init__(slip.message)
+        self.slip = slip
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """libyaml's refusal: what and where, counting from 0; `since` is where what it was reading began."""
+    """libyaml's refusal: what and where, counting from 0; `since` is where what it was reading began.
+
+    `opened` are the places of the brackets and braces that are open, the outermost first. `swallowed` is
+    the place of the last quoted text that took in what looks like other lines' keys, and its last line.
+    """
 
     problem: str
     context: str
@@ -48,6 +64,14 @@ class Refusal:
     since: int
     since_column: int
     lines: list[str]
+    opened: tuple[tuple[int, int], ...] = ()
+    swallowed: tuple[int, int, int] | None = None
+
+    @property
+    def is_at_end(self) -> bool:
+        """Whether nothing more stands in the file."""
+        rest = self.lines[self.line + 1 :]
+        return not self.text[self.column :].strip() and not any(line.strip() for line in rest)
 
     @property
     def text(self) -> str:

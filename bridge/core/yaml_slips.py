@@ -8,24 +8,22 @@ from dataclasses import replace
 from typing import Final
 
 from bridge.core.near import quote
-from bridge.core.pasted import CURLY, INVISIBLE, SPACES, STRAIGHT, odd_character
-from bridge.core.yaml_refusal import CONTROL, KEY_VALUE, MARKERS, PARTIAL_TEXT, Refusal, Slip, refused
+from bridge.core.yaml_brackets import open_bracket, open_quote
+from bridge.core.yaml_pasted import pasted, tab
+from bridge.core.yaml_refusal import CONTROL, KEY_VALUE, MARKERS, PARTIAL_TEXT, Refusal, Slip
 
 _ESCAPE: Final = re.compile(r'\\(?![0abtnvfre "/\\N_LPxuU])')
 _DASH: Final = re.compile("(\\s*)([\u2010-\u2015\u2022\u00b7\u2212]\\s+|-(?=[A-Za-z_]+:))")
 _INDICATORS: Final = {"*": "an alias", "&": "an anchor", "!": "a tag"}
-_OPENING_QUOTE: Final = re.compile(r"(?:[:\-]\s+|[\[{,]\s*)([\"'])")
-_QUOTED: Final = {'"': re.compile(r'"(?:[^"\\]|\\.)*"'), "'": re.compile(r"'(?:[^']|'')*'")}
-_LONGEST_TYPED: Final = 5_000
+_KEY_ALONE: Final = re.compile(r"(\s*(?:-\s+)*)([A-Za-z_]\w*)(:(?=\S)|\s+(?=\S)|\s*$)")
 _VALUE_END: Final = re.compile(r"[,\]}]|\s+#|\s*$")
 
 
-def explain_slip(error: Exception, lines: list[str], earlier: list[Slip]) -> Slip:
+def explain_slip(refusal: Refusal, earlier: list[Slip]) -> Slip:
     """The mistake behind a refusal of the parser, at its place, with a repair where there is one."""
-    refusal = refused(error, lines)
     for explain in _EXPLAINERS:
         slip = explain(refusal)
-        if slip and explain is _open_bracket and any(e.loses and e.line == slip.line for e in earlier):
+        if slip and explain is open_bracket and _is_taken(slip, refusal, earlier):
             return replace(slip, message="")  # the repair of an earlier slip took the closing bracket
         if slip:
             return slip
@@ -33,6 +31,12 @@ def explain_slip(error: Exception, lines: list[str], earlier: list[Slip]) -> Sli
     follows = refusal.line + 1 in gaps or (refusal.before or 0) + 1 in gaps
     message = "" if follows else _general(refusal)
     return Slip(refusal.line + 1, refusal.column + 1, message, _without_line(refusal))
+
+
+def _is_taken(slip: Slip, refusal: Refusal, earlier: list[Slip]) -> bool:
+    """Whether the repair of an earlier mistake took out what closes this bracket."""
+    inside = [e.line for e in earlier if e.loses and e.line >= slip.line]
+    return slip.line in inside or (refusal.is_at_end and bool(inside))
 
 
 def _control(refusal: Refusal) -> Slip | None:
@@ -45,40 +49,10 @@ def _control(refusal: Refusal) -> Slip | None:
     return Slip(refusal.line + 1, refusal.column + 1, message, cleaned, loses=False)
 
 
-def _pasted(refusal: Refusal) -> Slip | None:
-    """Curly quotes and odd spaces in or next to the line that was refused."""
-    for number in dict.fromkeys((refusal.line, refusal.before, refusal.since)):
-        if number is None or number >= len(refusal.lines):
-            continue
-        text = refusal.lines[number]
-        found = re.search(f"(?:^|[\\s:,\\[{{-])([{CURLY}])|([{SPACES}{INVISIBLE}])", text)
-        if not found or _in_quotes_or_comment(text, found.start()):
-            continue
-        column = found.start(found.lastindex or 0)
-        message = odd_character(text[column:].split(",")[0] if found[1] else text.strip())
-        mended = text.translate(STRAIGHT) if found[1] else text
-        mended = re.sub(f"[{SPACES}{INVISIBLE}]", " ", mended)
-        return Slip(number + 1, column + 1, message, refusal.replaced(number, mended), loses=False)
-    return None
-
-
-def _in_quotes_or_comment(text: str, column: int) -> bool:
-    before = text[:column]
-    return before.lstrip().startswith("#") or " #" in before or before.count('"') % 2 == 1
-
-
 def _no_start(refusal: Refusal) -> Slip | None:
-    """A character that cannot start a value: '@', '`', '%' or a tab."""
-    if "cannot start any token" not in refusal.problem and "tab character" not in refusal.problem:
-        return None
+    """A character that cannot start a value: '@', '`' or '%'."""
     c = refusal.text[refusal.column : refusal.column + 1]
-    if c == "\t":
-        spaced = [re.sub(r"^[ \t]*", lambda m: m[0].replace("\t", "  "), line) for line in refusal.lines]
-        if spaced == refusal.lines:
-            spaced = refusal.replaced(refusal.line, refusal.text.replace("\t", " "))
-        message = "a tab; YAML indents with spaces only"
-        return Slip(refusal.line + 1, refusal.column + 1, message, spaced)
-    if c not in MARKERS:
+    if "cannot start any token" not in refusal.problem or c not in MARKERS:
         return None
     word = _word(refusal.text, refusal.column)
     message = f'YAML reserves {quote(c)} at the start of a value; quote it: "{word}"'
@@ -145,38 +119,6 @@ def _escape(refusal: Refusal) -> Slip | None:
     return Slip(refusal.line + 1, column + 1, message, repaired, loses=False)
 
 
-def _open_quote(refusal: Refusal) -> Slip | None:
-    """A quote that is never closed; the first line with an odd number of quotes is the one."""
-    scanning = "quoted scalar" in refusal.context
-    if not scanning and "did not find" not in refusal.problem and "not allowed" not in refusal.problem:
-        return None
-    top = refusal.since if scanning else max(0, refusal.line - 3)
-    for number in range(0 if scanning else top, refusal.line + 1):
-        column = _odd_quote(refusal.lines[number])
-        if column is not None:
-            message = f"the quote {quote(refusal.lines[number][column])} is never closed in this line"
-            return Slip(number + 1, column + 1, message, refusal.unreadable(number, column))
-    if not scanning:
-        return None
-    message = "this quote is never closed"
-    repaired = refusal.unreadable(refusal.since, refusal.since_column)
-    return Slip(refusal.since + 1, refusal.since_column + 1, message, repaired)
-
-
-def _odd_quote(text: str) -> int | None:
-    """Where a value's opening quote stands that its line does not close.
-
-    Only as much of a line is looked at as somebody might have typed.
-    """
-    found = _OPENING_QUOTE.search(text, 0, _LONGEST_TYPED)
-    while found:
-        closed = _QUOTED[found[1]].match(text, found.start(1))
-        if not closed:
-            return found.start(1)
-        found = _OPENING_QUOTE.search(text, closed.end(), _LONGEST_TYPED)
-    return None
-
-
 def _braces(refusal: Refusal) -> Slip | None:
     """A template that begins with {{ and is not quoted."""
     for number in {n: n for n in (refusal.line, refusal.since) if n < len(refusal.lines)}:
@@ -216,24 +158,6 @@ def _comment_in_list(refusal: Refusal) -> Slip | None:
     return None
 
 
-def _open_bracket(refusal: Refusal) -> Slip | None:
-    if "flow" not in refusal.context or refusal.since >= len(refusal.lines):
-        return None
-    mark = refusal.lines[refusal.since][refusal.since_column : refusal.since_column + 1]
-    if mark not in ("[", "{"):
-        return None
-    if refusal.line == refusal.since and refusal.column < len(refusal.text):
-        rest = refusal.text[refusal.column :]
-        end = quote("]" if mark == "[" else "}")
-        message = f"expected ',' or {end} before {quote(rest)}; quote a value that holds any of , [ ] {{ }}"
-        place = refusal.line, refusal.column
-    else:
-        message = f"{quote(mark)} is never closed"
-        place = refusal.since, refusal.since_column
-    repaired = refusal.unreadable(refusal.since, refusal.since_column)
-    return Slip(place[0] + 1, place[1] + 1, message, repaired)
-
-
 def _colon_in_value(refusal: Refusal) -> Slip | None:
     """`title: Booked: {{ … }}`: a value with ': ' in it."""
     if "mapping values" not in refusal.problem:
@@ -255,22 +179,42 @@ def _no_colon(refusal: Refusal) -> Slip | None:
         numbers = (refusal.before, refusal.since, refusal.line)
     for number in dict.fromkeys(n for n in numbers if n is not None and n < len(refusal.lines)):
         text = refusal.lines[number]
-        found = re.match(r"(\s*(?:-\s+)*)([A-Za-z_]\w*)(:(?=\S)|\s+(?=\S)|\s*$)", text)
+        found = _KEY_ALONE.match(text)
         if found and not KEY_VALUE.match(text):
             message = f"expected ': ' (a colon and a space) after {quote(found[2])}"
-            mended = f"{found[1]}{found[2]}: {PARTIAL_TEXT}"
-            return Slip(number + 1, found.start(2) + 1, message, refusal.replaced(number, mended))
+            is_alone = not text[found.end(2) :].strip()
+            opens = is_alone and _is_deeper(refusal.lines[number:], len(found[1]))
+            mended = f"{found[1]}{found[2]}:" if opens else f"{found[1]}{found[2]}: {PARTIAL_TEXT}"
+            repaired = refusal.replaced(number, mended)
+            return Slip(number + 1, found.start(2) + 1, message, repaired, loses=not opens)
     return None
 
 
+def _is_deeper(lines: list[str], column: int) -> bool:
+    """Whether what follows the first of these lines belongs to the key at this column."""
+    below = next((line for line in lines[1:] if line.strip() and line.lstrip()[0] != "#"), "")
+    return len(below) - len(below.lstrip()) > column
+
+
+_GENERAL: Final = (
+    ("mapping values", "this line is indented more than the one it belongs to, which already has a value"),
+    ("expected key", "this line does not fit in here; compare its indentation with the lines above"),
+    ("'-' indicator", "this line does not fit in here; compare its indentation with the lines above"),
+    ("block sequence entries", "a list item cannot begin here; begin it on a line of its own, with '- '"),
+    ("document start", "this line is indented less than the first one, or stands before it"),
+    ("expected ':'", "expected ': ' (a colon and a space) after the key in this line"),
+    ("mapping keys", "a key cannot begin here; write one key in a line, and no '?' before it"),
+    ("expected comment", "after '|' or '>' the text begins in the next line"),
+    ("indentation indicator", "after '|' or '>' the text begins in the next line"),
+    ("directive", "a line that begins with '%' is not used here; remove it"),
+    ("YAML", "a line that begins with '%' is not used here; remove it"),
+)
+"""Words of libyaml's refusals, and what to say to a person."""
+_CANNOT: Final = "this line cannot be read as YAML; compare it with the lines around it"
+
+
 def _general(refusal: Refusal) -> str:
-    if "mapping values" in refusal.problem:
-        return "this line is indented more than the one it belongs to, which already has a value"
-    if "expected key" in refusal.problem or "'-' indicator" in refusal.problem:
-        return "this line does not fit in here; compare its indentation with the lines above"
-    if "document start" in refusal.problem:
-        return "this line is indented less than the first one"
-    return f"this is not YAML: {refusal.problem}"
+    return next((said for sign, said in _GENERAL if sign in refusal.problem), _CANNOT)
 
 
 def _without_line(refusal: Refusal) -> list[str] | None:
@@ -281,7 +225,8 @@ def _without_line(refusal: Refusal) -> list[str] | None:
 
 _EXPLAINERS: Final[tuple[Callable[[Refusal], Slip | None], ...]] = (
     _control,
-    _pasted,
+    pasted,
+    tab,
     _fence,
     _no_start,
     _indicator,
@@ -290,8 +235,8 @@ _EXPLAINERS: Final[tuple[Callable[[Refusal], Slip | None], ...]] = (
     _comment_in_list,
     _braces,
     _after_quote,
-    _open_quote,
-    _open_bracket,
+    open_quote,
+    open_bracket,
     _colon_in_value,
     _no_colon,
 )

@@ -66,6 +66,7 @@ class Mirror:
         self._hints = Hints(copera, bookings, self._refreshes, taking, clock=clock, give_up=self.refresh_soon)
         self._holder = os.urandom(8).hex()
         self._held_at: datetime | None = None
+        self._turn = asyncio.Lock()  # the lease keeps other processes out, not this one
         self._wanted = asyncio.Event()
 
     def hint(self, booking_id: str, booking: Booking, at: datetime) -> None:
@@ -89,6 +90,10 @@ class Mirror:
 
     async def refresh(self, *, if_due: bool = False) -> Outcome | None:
         """Refresh once now; None while another replica does, or has done lately. Raises Unavailable."""
+        async with self._turn:
+            return await self._refresh(if_due=if_due)
+
+    async def _refresh(self, *, if_due: bool) -> Outcome | None:
         await self._refreshes.prepare()
         now = self._clock()
         if not await self._refreshes.lease(self._holder, now, _LEASE):

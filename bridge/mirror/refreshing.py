@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from bridge.store.refreshes import Refreshes
 
 _MOST_ASKED: Final = 50
 """Missing bookings that are asked for one by one in one refresh; the others wait for the next."""
+
+_AT_ONCE: Final = 500
+"""Bookings that are stored together in the very first refresh."""
 
 log = structlog.get_logger()
 
@@ -80,15 +84,7 @@ class Refresher:
     async def _bookings_outcome(self, problem: str) -> Outcome:
         since = window(self._clock(), self._past_days)
         listing = Listing(await self._bookings.traces(since))
-        at_first = not listing.known
-        count = 0
-        async with aclosing(self._copera.pages(since, ahead=True)) as pages:
-            async for page in pages:
-                listing.add(page)
-                await self._step()
-                if at_first:  # nothing can be lost yet, and all of it need not be held in memory
-                    count += await self._taking.take(listing.different.values())
-                    listing.different.clear()
+        count = await self._read(listing, since)
         plan = plan_refresh(listing)
         if isinstance(plan, Suspicious):
             return Outcome(believed=False, problem=f"not believed: {plan.reason}")
@@ -96,6 +92,27 @@ class Refresher:
         removed = await self._ask_for(plan)
         await self._bookings.forget(since - DAY, self._clock() - GRACE - 2 * DAY)
         return Outcome(True, plan.size, count, removed, problem)
+
+    async def _read(self, listing: Listing, since: datetime) -> int:
+        """Read all pages; how many bookings were stored already.
+
+        At first nothing can be lost yet: then bookings are stored while others are read, many at once,
+        and not all of them are held in memory.
+        """
+        at_first = not listing.known
+        storing: asyncio.Task[int] | None = None
+        count = 0
+        try:
+            async with aclosing(self._copera.pages(since, ahead=True)) as pages:
+                async for page in pages:
+                    listing.add(page)
+                    await self._step()
+                    if at_first and len(listing.different) >= _AT_ONCE:
+                        count += await storing if storing else 0
+                        storing = asyncio.create_task(self._taking.take(listing.take_out(), _AT_ONCE))
+        finally:
+            count += await storing if storing else 0
+        return count
 
     async def _ask_for(self, plan: Changes) -> int:
         """Ask for each booking that was not listed; only one that is answered with 404 is gone."""

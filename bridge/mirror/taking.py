@@ -33,12 +33,12 @@ class Taking:
         self._changed = changed
         self._registered: set[Who] = set()
 
-    async def take(self, sightings: Iterable[Sighting]) -> int:
+    async def take(self, sightings: Iterable[Sighting], at_once: int = _BATCH) -> int:
         """Store what the read API told; how many bookings calendars will show differently."""
         waiting = list(sightings)
         count = 0
-        for first in range(0, len(waiting), _BATCH):
-            told = {one.uid: (one, seen(one)) for one in waiting[first : first + _BATCH]}
+        for first in range(0, len(waiting), at_once):
+            told = {one.uid: (one, seen(one)) for one in waiting[first : first + at_once]}
             count += await self._change(list(told), partial(self._settled, told))
         return count
 

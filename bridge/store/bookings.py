@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+import orjson
 from sqlalchemy import Select, and_, delete, exists, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -82,24 +83,30 @@ class Bookings:
         """Store what `decide` makes of what is known; nobody else changes the mirror meanwhile."""
         async with self._database.write() as connection:
             revision = await next_revision(connection)
-            savings = list(decide(await _known(connection, list(uids))))
-            await self._store(connection, savings, revision)
+            known = await _known(connection, list(uids))
+            savings = list(decide(known))
+            await self._store(connection, savings, revision, known.keys())
             if any(saving.visible for saving in savings):
                 await self._database.announce(connection, TOPIC)
         return savings
 
-    async def _store(self, connection: AsyncConnection, savings: Sequence[Saving], revision: int) -> None:
+    async def _store(
+        self, connection: AsyncConnection, savings: Sequence[Saving], revision: int, known: Set[str]
+    ) -> None:
         quiet = [saving for saving in savings if not saving.visible]
         loud = [saving for saving in savings if saving.visible]
         for saving in quiet:
-            known = {"digest": saving.kept.digest, "read_at": saving.kept.read_at}
             entry = saving.kept.entry
-            changed = {"state": _state(entry), **known}
+            changed = {
+                "state": _state(entry),
+                "digest": saving.kept.digest,
+                "read_at": saving.kept.read_at,
+            }
             await connection.execute(update(bookings).where(bookings.c.uid == entry.uid).values(changed))
         if not loud:
             return
         await self._upsert(connection, bookings, ["uid"], [_row(saving.kept, revision) for saving in loud])
-        await self._store_hosts(connection, loud)
+        await self._store_hosts(connection, loud, known)
         parting = [
             _entry_row(entry, revision) | {"host_id": host}
             for saving in loud
@@ -108,20 +115,24 @@ class Bookings:
         if parting:
             await self._upsert(connection, farewells, ["host_id", "uid"], parting)
 
-    async def _store_hosts(self, connection: AsyncConnection, savings: Sequence[Saving]) -> None:
+    async def _store_hosts(
+        self, connection: AsyncConnection, savings: Sequence[Saving], known: Set[str]
+    ) -> None:
         """Write down who hosts; those who do need no farewell any more."""
-        uids = [saving.kept.entry.uid for saving in savings]
         pairs = [
             {"host_id": host, "uid": saving.kept.entry.uid}
             for saving in savings
             for host in saving.kept.entry.booking.host_ids
         ]
-        await connection.execute(delete(booking_hosts).where(booking_hosts.c.uid.in_(uids)))
+        uids = [saving.kept.entry.uid for saving in savings if saving.kept.entry.uid in known]
+        if uids:
+            await connection.execute(delete(booking_hosts).where(booking_hosts.c.uid.in_(uids)))
         if pairs:
             await connection.execute(self._insert(booking_hosts).on_conflict_do_nothing(), pairs)
-        here = (booking_hosts.c.host_id == farewells.c.host_id, booking_hosts.c.uid == farewells.c.uid)
-        returned = delete(farewells).where(farewells.c.uid.in_(uids), exists().where(*here))
-        await connection.execute(returned)
+        if uids:
+            here = (booking_hosts.c.host_id == farewells.c.host_id, booking_hosts.c.uid == farewells.c.uid)
+            returned = delete(farewells).where(farewells.c.uid.in_(uids), exists().where(*here))
+            await connection.execute(returned)
 
     async def _upsert(
         self, connection: AsyncConnection, table: Any, keys: list[str], rows: list[dict[str, Any]]
@@ -248,7 +259,7 @@ def _entry(row: Any, *, shown: bool) -> Entry:
 
 
 def _state(entry: Entry) -> str:
-    return json.dumps(write_booking(entry.booking), ensure_ascii=False, separators=(",", ":"))
+    return orjson.dumps(write_booking(entry.booking)).decode()
 
 
 def _entry_row(entry: Entry, revision: int) -> dict[str, Any]:

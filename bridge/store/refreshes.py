@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import case, delete, func, or_, select, update
+from sqlalchemy import Table, case, delete, func, or_, select, true, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.core.bookings import BookingType, Person
+from bridge.core.colours import css_name
 from bridge.core.tokens import Detail
 from bridge.database import Database
 from bridge.store.bookings import TOPIC, next_revision
-from bridge.tables.mirror import booking_hosts, booking_types, bookings, members, mirror
+from bridge.tables.mirror import booking_hosts, booking_types, bookings, farewells, members, mirror
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,9 @@ class Refreshes:
             revision = await _renamed(connection, now)
             for some in _slices(renamed):
                 hosted = select(booking_hosts.c.uid).where(booking_hosts.c.host_id.in_(some))
-                await _raise_marks(connection, bookings.c.uid.in_(hosted), revision, now)
+                await _raise_marks(connection, bookings, bookings.c.uid.in_(hosted), revision, now)
+            if renamed:
+                await _raise_farewells(connection, revision, now)
             await self._database.announce(connection, TOPIC)
         return True
 
@@ -127,13 +130,17 @@ class Refreshes:
         changed = [kind for kind in new.values() if known.get(kind.id) != kind]
         if not changed and known.keys() == new.keys():
             return False
-        repainted = [kind.id for kind in changed if kind.id in known and known[kind.id].color != kind.color]
+        repainted = [
+            one for one in {*known, *new} if _shown_colour(known.get(one)) != _shown_colour(new.get(one))
+        ]
         rows = [{name: getattr(kind, name) for name in booking_types.c.keys()} for kind in changed]  # noqa: SIM118
         async with self._database.write() as connection:
             await self._replace(connection, booking_types, rows, known.keys() - new.keys())
             revision = await _renamed(connection, now)
             for some in _slices(repainted):
-                await _raise_marks(connection, bookings.c.type_id.in_(some), revision, now)
+                await _raise_marks(connection, bookings, bookings.c.type_id.in_(some), revision, now)
+            if repainted:
+                await _raise_farewells(connection, revision, now)
             await self._database.announce(connection, TOPIC)
         return True
 
@@ -156,14 +163,30 @@ async def _renamed(connection: AsyncConnection, now: datetime) -> int:
     return revision
 
 
-async def _raise_marks(connection: AsyncConnection, which: Any, revision: int, now: datetime) -> None:
-    """What shows a name or colour that changed has a new revision, at the levels that show it."""
+async def _raise_farewells(connection: AsyncConnection, revision: int, now: datetime) -> None:
+    """All of them, for they are few; and their bookings, which must stay ahead should a host get one back."""
+    parted = bookings.c.uid.in_(select(farewells.c.uid))
+    await _raise_marks(connection, bookings, parted, revision, now)
+    await _raise_marks(connection, farewells, true(), revision, now)
+
+
+async def _raise_marks(
+    connection: AsyncConnection, table: Table, which: Any, revision: int, now: datetime
+) -> None:
+    """What shows a name or colour that changed has a new revision, at the levels that show it.
+
+    A time never falls: one that is ahead, after many changes in a second, goes ahead by one more.
+    """
+    second = now.replace(microsecond=0)
     levels: tuple[Detail, ...] = ("full", "title")
-    raised = {f"{level}_sequence": bookings.c[f"{level}_sequence"] + 1 for level in levels}
-    moments = {f"{level}_at": now for level in levels}
-    await connection.execute(
-        update(bookings).where(which, bookings.c.shown).values(**raised, **moments, revision=revision)
-    )
+    for level in levels:
+        number, at = table.c[f"{level}_sequence"], table.c[f"{level}_at"]
+        ahead = select(at).where(which, at >= second).distinct().order_by(at.desc())
+        for moment in (await connection.execute(ahead)).scalars().all():
+            later = {at: moment + timedelta(seconds=1), number: number + 1, table.c.revision: revision}
+            await connection.execute(update(table).where(which, at == moment).values(later))
+        sooner = {at: second, number: number + 1, table.c.revision: revision}
+        await connection.execute(update(table).where(which, at < second).values(sooner))
 
 
 def _slices(items: Sequence[str]) -> Iterable[Sequence[str]]:
@@ -172,6 +195,10 @@ def _slices(items: Sequence[str]) -> Iterable[Sequence[str]]:
 
 def _shown_name(person: Person | None, identity: str) -> str:
     return (person.name or person.email or identity) if person else identity
+
+
+def _shown_colour(kind: BookingType | None) -> str:
+    return css_name(kind.color) if kind else ""
 
 
 def _bare(kind: BookingType) -> BookingType:

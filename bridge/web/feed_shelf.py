@@ -40,6 +40,8 @@ _BUDGET: Final = 96 * 2**20
 _BUILDS: Final = 2
 _INLINE: Final = 50
 """Events that are built on the event loop; more go to a thread."""
+_LITTLE: Final = 2**18
+"""Bytes that are compressed on the event loop, in a few milliseconds; more go to a thread."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -47,27 +49,23 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 class Shown:
     """One address's feed.
 
-    `waiting` is what changed since it was built, by uid; None: it left the feed. `fetched` is when it
-    was fetched last, by client. `validators` are of the body, as it was last answered.
+    `head` is what its body is to begin with. `waiting` is what changed since it was built, by uid;
+    None: it left the feed. `fetched` is when it was fetched last, by client. `validators` are of the
+    body, as it was last answered, `zipped` is the body it is of, compressed. `weight` is in bytes.
     """
 
     key: str
     who: Who
     view: View
+    head: bytes
     body: FeedBody | None = None
     waiting: dict[str, Entry | None] = field(default_factory=dict)
     modified: datetime = _EPOCH
     validators: Validators | None = None
     fetched: dict[str, datetime] = field(default_factory=dict)
-    zipped: bytes = b""
+    zipped: tuple[FeedBody, bytes] | None = None
+    weight: int = 0
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-    @property
-    def size(self) -> int:
-        """Bytes held, roughly."""
-        if self.body is None:
-            return 0
-        return self.body.size + 2 * len(self.zipped) + 500 * self.body.count
 
     def learn(self, changed: Changed) -> None:
         """Note what of these changes is shown here."""
@@ -107,6 +105,7 @@ class Shelf:
         self._past_days = past_days
         self._budget = budget
         self._kept: OrderedDict[str, Shown] = OrderedDict()
+        self._weight = 0
         self._builds = asyncio.Semaphore(_BUILDS)
         self._looking = asyncio.Lock()
         self._next_look = 0.0
@@ -152,7 +151,7 @@ class Shelf:
         if old is not None and old.revision != state.revision and self._kept:
             changed = await self._bookings.changes(old.revision, _MOST_CHANGES)
             if changed is None:
-                self._kept.clear()
+                self.clear()
             else:
                 for shown in self._kept.values():
                     shown.learn(changed)
@@ -172,41 +171,60 @@ class Shelf:
         key = feed_key(who, options)
         shown = self._kept.get(key)
         if shown is None:
-            shown = self._kept[key] = Shown(key, who, self.view(who, options))
+            shown = self._kept[key] = Shown(key, who, self.view(who, options), self._head(who))
         self._kept.move_to_end(key)
         if not _is_ready(shown, now):
             await asyncio.shield(asyncio.ensure_future(self._renew(shown)))
         return shown
 
-    async def zipped(self, shown: Shown) -> bytes:
-        """The feed compressed; what did not change since the last time is not compressed again."""
+    async def zipped(self, shown: Shown, body: FeedBody) -> bytes:
+        """This body compressed; what did not change since the last time is not compressed again."""
         async with shown.lock:
-            if not shown.zipped and shown.body is not None:
-                shown.zipped = await asyncio.to_thread(shown.body.compressed)
-            return shown.zipped
+            if shown.zipped is not None and shown.zipped[0] is body:
+                return shown.zipped[1]
+            little = body.unzipped <= _LITTLE
+            data = body.compressed() if little else await asyncio.to_thread(body.compressed)
+            if shown.body is body:
+                shown.zipped = body, data
+                self._weigh(shown)
+            return data
+
+    def clear(self) -> None:
+        """Build every feed anew when it is asked for."""
+        self._kept.clear()
+        self._weight = 0
 
     async def _renew(self, shown: Shown) -> None:
         async with shown.lock:
             now = self._clock()
             before = shown.body
-            if before is None:
-                try:
-                    body = await self._build(shown)
-                except BaseException:
-                    self._kept.pop(shown.key, None)
-                    raise
-            else:
-                body = before.without_old(now)
+            body = before.without_old(now) if before is not None else await self._first(shown)
             if shown.waiting:
-                waiting, shown.waiting = shown.waiting, {}
-                work = partial(_changed, body, waiting, shown.view, self._past_days, now)
-                body = work() if len(waiting) <= _INLINE else await asyncio.to_thread(work)
+                body = await self._with_changes(shown, body, now)
+            if body.head != shown.head:  # it was renamed meanwhile
+                body = body.with_head(shown.head)
             shown.modified = max(shown.modified, _modified(body, self.state))
             if before is not None and before.etag != body.etag:
                 shown.modified = max(shown.modified, now)
             if before is None or before.etag != body.etag:
-                shown.body, shown.zipped = body, b""
-            self._make_room()
+                shown.body, shown.zipped = body, None
+            self._weigh(shown)
+
+    async def _first(self, shown: Shown) -> FeedBody:
+        try:
+            return await self._build(shown)
+        except BaseException:
+            self._let_go(shown)
+            raise
+
+    async def _with_changes(self, shown: Shown, body: FeedBody, now: datetime) -> FeedBody:
+        waiting, shown.waiting = shown.waiting, {}
+        work = partial(_changed, body, waiting, shown.view, self._past_days, now)
+        try:
+            return work() if len(waiting) <= _INLINE else await asyncio.to_thread(work)
+        except BaseException:
+            shown.waiting = waiting | shown.waiting
+            raise
 
     async def _build(self, shown: Shown) -> FeedBody:
         async with self._builds:
@@ -216,13 +234,13 @@ class Shelf:
                 work = partial(_edits, entries, shown.view, self._past_days, now)
                 found += work() if len(entries) <= _INLINE else await asyncio.to_thread(work)
             latest = {one[0].uid: one for one in found}  # a booking comes after its farewell
-            return build(self._head(shown.who), latest.values())
+            return build(shown.head, latest.values())
 
     def _rename(self, shown: Shown, at: datetime) -> None:
         shown.view = self.view(shown.who, shown.view.options)
-        first = self._head(shown.who)
-        if shown.body is not None and shown.body.head != first:
-            shown.body, shown.zipped = shown.body.with_head(first), b""
+        shown.head = self._head(shown.who)
+        if shown.body is not None and shown.body.head != shown.head:
+            shown.body, shown.zipped = shown.body.with_head(shown.head), None
             shown.modified = max(shown.modified, at)
 
     def view(self, who: Who, options: Options) -> View:
@@ -233,10 +251,20 @@ class Shelf:
         kind = self.types.get(who.id) if who.kind == "type" else None
         return head(self.name(who), kind.color if kind else "")
 
-    def _make_room(self) -> None:
-        total = sum(shown.size for shown in self._kept.values())
-        while total > self._budget and len(self._kept) > 1:
-            total -= self._kept.popitem(last=False)[1].size
+    def _weigh(self, shown: Shown) -> None:
+        """Count what a feed holds now, and make room: what was not asked for the longest is let go."""
+        if self._kept.get(shown.key) is not shown or shown.body is None:
+            return
+        weight = shown.body.held + (len(shown.zipped[1]) if shown.zipped else 0)
+        self._weight += weight - shown.weight
+        shown.weight = weight
+        while self._weight > self._budget and len(self._kept) > 1:
+            self._let_go(next(iter(self._kept.values())))
+
+    def _let_go(self, shown: Shown) -> None:
+        if self._kept.get(shown.key) is shown:
+            del self._kept[shown.key]
+            self._weight -= shown.weight
 
 
 def _is_ready(shown: Shown, now: datetime) -> bool:

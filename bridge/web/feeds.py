@@ -41,7 +41,6 @@ _PRIVATE: Final = {
 _NEVER_KEPT: Final = {**_PRIVATE, hdrs.CACHE_CONTROL: "private, no-store"}
 _CALENDAR: Final = "text/calendar; charset=utf-8"
 _UPCOMING: Final = 5
-_IN_ONE_PIECE: Final = 2 * 2**20
 _MOST_TOKENS: Final = 4_096
 
 _client = lru_cache(maxsize=1024)(client)
@@ -171,8 +170,8 @@ class Feeds:
         headers[hdrs.CONTENT_TYPE] = _CALENDAR
         if zips:
             headers[hdrs.CONTENT_ENCODING] = "gzip"
-            return web.Response(body=await self._shelf.zipped(shown), headers=headers)
-        whole = body.data if body.size <= _IN_ONE_PIECE else Parts(body.parts)
+            return web.Response(body=await self._shelf.zipped(shown, body), headers=headers)
+        whole = body.data if body.is_small else Parts(body.parts)
         return web.Response(body=whole, headers=headers)
 
     def _note(self, shown: Shown, client_name: str, now: datetime) -> None:

@@ -26,7 +26,7 @@ from bridge.settings import Settings
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["tests.faults.processes"])
-_START = 30.0
+_START = 120.0
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Process:
         self.child.kill()
         self.child.join(10)
 
-    async def died(self, patience: float = 30.0) -> None:
+    async def died(self, patience: float = 120.0) -> None:
         """Wait until it killed itself."""
         await asyncio.to_thread(self.child.join, patience)
         assert not self.is_alive, "the step was never reached"

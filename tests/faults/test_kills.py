@@ -90,7 +90,7 @@ async def test_three_kills_in_a_storm(database_url: str, tmp_path: Path) -> None
             await gathered([_booking(place, bridge, f"b{number}", 100 * wave) for number in range(30)])
             if kill:
                 await bridge.died()
-        await place.settled(60)
+        await place.settled()
         await place.check()
         assert sum(sent.acknowledged for sent in place.sent) >= 300
 

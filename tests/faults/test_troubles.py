@@ -48,7 +48,7 @@ async def test_every_trouble_and_a_kill(tmp_path: Path) -> None:
         for number in range(len(TROUBLES)):
             await place.send(second, "created", f"b{number}", number, bookingTypeTitle=f"T{number}")
             await place.send(second, "cancelled", f"b{number}", 99, bookingTypeTitle=f"T{number}")
-        await place.settled(60)
+        await place.settled()
         await place.check()
 
 
@@ -106,7 +106,7 @@ async def test_the_clock_is_set_back(tmp_path: Path) -> None:
         await asyncio.sleep(0.5)
         bridge.clock.value = 0
         await place.send(bridge, "created", "c", 1)
-        await place.settled(20)
+        await place.settled()
         await place.check()
 
 
@@ -143,7 +143,7 @@ async def test_a_flood_is_taken_in_little_memory(tmp_path: Path) -> None:
                 return await place.send(bridge, "created", f"b{number}", number, bookingTypeTitle="Storm")
 
         assert set(await gathered([one(number) for number in range(1_500)])) == {202}
-        await place.settled(60)
+        await place.settled()
         assert psutil.Process(bridge.pid).memory_info().rss < 300 * 2**20
         await place.check()
 

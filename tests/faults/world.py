@@ -25,6 +25,7 @@ from bridge.store.figures import Figures
 from bridge.store.history import DeliveryRecord, History
 from tests import payloads
 from tests.faults.processes import Kill, Process, start_bridge, start_slack
+from tests.service.bridge import PATIENT
 
 RULES = """
 version: 1
@@ -91,7 +92,7 @@ class World:
             assert answer.status == 200, await answer.text()
             return await answer.json()
 
-    async def settled(self, patience: float = 40) -> None:
+    async def settled(self, patience: float = PATIENT) -> None:
         """Wait until nothing is received, waiting or sending any more."""
         database = await open_database(self.values["bridge_database_url"], migrate=False)
         deadline = time.monotonic() + patience

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from bridge.core import feed_body
 from bridge.core.calendar import View, head
 from bridge.core.feed_body import Edit, FeedBody, build, edit
+from bridge.core.gzip_parts import member, part
 from tests.feeds.calendars import BOOKING, NOW, START, check, entry
 
 HEAD = head("Bookings")
@@ -74,3 +75,10 @@ def test_what_is_old_leaves() -> None:
     assert body.next_leave is not None
     assert body.without_old(body.next_leave - timedelta(seconds=1)) is body
     assert check(body.without_old(body.next_leave).data) == []
+
+
+@given(st.lists(st.binary(max_size=300), max_size=12), st.integers(0, 3))
+def test_gzip_of_parts(pieces: list[bytes], times: int) -> None:
+    """Parts compressed by themselves make one member whose checksum and size are those of the whole."""
+    parts = [part(piece * 7**times) for piece in pieces]
+    assert gzip.decompress(member(parts)) == b"".join(piece * 7**times for piece in pieces)

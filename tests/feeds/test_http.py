@@ -130,7 +130,7 @@ async def test_the_same_bytes_whether_changed_or_built_anew(site: Site) -> None:
     book(site, "Panel interview")
     await site.workshop.mirror.refresh()
     changed = [await site.calendar(who, one) for who in feeds for one in options]
-    site.feeds._shelf._kept.clear()
+    site.feeds._shelf.clear()
     assert [await site.calendar(who, one) for who in feeds for one in options] == changed
     assert all(check(data) for data in changed)
 
@@ -212,7 +212,7 @@ async def test_copera_is_down(site: Site) -> None:
     before = await site.calendar()
     site.workshop.stand_in.fault = Drop()
     await site.workshop.mirror.refresh()
-    site.feeds._shelf._kept.clear()
+    site.feeds._shelf.clear()
     assert await site.calendar() == before
 
 
@@ -256,7 +256,7 @@ async def test_a_cancellation_stays_for_thirty_days(site: Site) -> None:
     site.workshop.clock.ahead = timedelta(days=32)
     data = await site.calendar()
     assert name not in {e["UID"] for e in check(data)}
-    site.feeds._shelf._kept.clear()
+    site.feeds._shelf.clear()
     assert await site.calendar() == data
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -41,6 +42,13 @@ async def test_an_unchanged_listing_changes_nothing(workshop: Workshop) -> None:
     assert outcome is not None
     assert outcome.changed == 0
     assert await workshop.feed() == before
+
+
+async def test_two_refreshes_in_one_process_take_turns(workshop: Workshop) -> None:
+    """The second finds all that the first read; no booking is taken in twice at the same time."""
+    workshop.stand_in.load(230, days=60)
+    outcomes = await asyncio.gather(workshop.mirror.refresh(), workshop.mirror.refresh())
+    assert [outcome and outcome.changed for outcome in outcomes] == [230, 0]
 
 
 async def test_revisions_rise_with_what_is_shown(workshop: Workshop) -> None:

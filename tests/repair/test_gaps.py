@@ -27,7 +27,7 @@ both_ids = pytest.mark.parametrize("ids", ["different", "equal"])
 NOTE = "found while catching up"
 CARDS = 'version: 1\nrules: [{name: all, post: {to: "#sales"}}]\n'
 POSTS = 'version: 1\nrules: [{name: all, post: {to: "#sales", style: post}}]\n'
-PATIENCE = timedelta(seconds=0.3)
+PATIENCE = timedelta(seconds=0.05)
 ALICE = {"name": "Alice Booker", "email": "alice@example.com"}
 
 
@@ -67,7 +67,7 @@ async def world(tmp_path: Path, database_url: str, ids: Ids) -> AsyncIterator[Wo
 
     @asynccontextmanager
     async def run(**settings: Any) -> AsyncIterator[Bridge]:
-        values = {"rules": CARDS, "patience": PATIENCE, "bridge_sync_interval": 5, **settings}
+        values = {"rules": CARDS, "patience": PATIENCE, "bridge_sync_interval": 3600, **settings}
         async with running(
             tmp_path, database_url=database_url, slack=slack, copera=copera, **values
         ) as bridge:
@@ -84,18 +84,31 @@ async def world(tmp_path: Path, database_url: str, ids: Ids) -> AsyncIterator[Wo
 
 async def looked(bridge: Bridge) -> None:
     """Wait until the mirror was refreshed anew and everything found was played and delivered."""
-    mirror = bridge.service.mirror
-    assert mirror is not None
-    await mirror.refresh()
-    bridge.service.repair.wake()
+    await refreshed(bridge)
     repairs = Repairs(bridge.service.database)
 
     async def is_over() -> bool:
-        progress = await repairs.progress()
-        return progress.refreshed_at == progress.looked_at and await repairs.next_since() is None
+        return await repairs.next_since() is None
 
-    await eventually(is_over, 20)
-    await bridge.settled(20)
+    await eventually(is_over)
+    await bridge.settled()
+
+
+async def refreshed(bridge: Bridge) -> None:
+    """Wait until the mirror was refreshed anew and compared with what was told."""
+    mirror = bridge.service.mirror
+    assert mirror is not None
+    await mirror.refresh()
+    repairs = Repairs(bridge.service.database)
+    refreshed_at = (await repairs.progress()).refreshed_at
+    assert refreshed_at is not None
+    bridge.service.repair.wake()
+
+    async def is_over() -> bool:
+        looked_at = (await repairs.progress()).looked_at
+        return looked_at is not None and looked_at >= refreshed_at
+
+    await eventually(is_over)
 
 
 async def states(bridge: Bridge) -> list[tuple[str, str, str]]:
@@ -318,16 +331,17 @@ async def test_repair_can_be_switched_off(world: World) -> None:
 
 
 async def test_a_webhook_within_the_patience_is_the_one_that_tells(world: World) -> None:
-    async with world.run(patience=timedelta(seconds=3)) as bridge:
+    """Seen in the mirror and waited for; its webhook tells it, and when the patience is over nothing does."""
+    ahead = timedelta(0)
+    async with world.run(patience=timedelta(minutes=2), clock=lambda: datetime.now(UTC) + ahead) as bridge:
         await looked(bridge)
         created = world.book()
-        mirror = bridge.service.mirror
-        assert mirror is not None
-        await mirror.refresh()
-        await asyncio.sleep(1.5)
+        await refreshed(bridge)
+        assert await Repairs(bridge.service.database).next_since() is not None
         assert world.slack.messages() == []
         await world.copera.send(created)
         await bridge.settled()
+        ahead = timedelta(minutes=5)
         await looked(bridge)
         assert await states(bridge) == [("created", "webhook", "routed")]
         (card,) = world.cards()

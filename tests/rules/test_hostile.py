@@ -128,12 +128,6 @@ def test_damaged_files(at: int, inserted: bytes, lost: int) -> None:
     _loads(WHOLE[:at] + inserted + WHOLE[at + lost :])
 
 
-@pytest.mark.parametrize("end", range(0, len(WHOLE), 7))
-def test_half_saved(end: int) -> None:
-    """Half a file never takes the service down."""
-    _loads(WHOLE[:end])
-
-
 def test_checking_is_linear() -> None:
     """Twice as many rules are at most a little more than twice the work."""
     load(realistic_rules(10).encode())  # what is worked out once, such as the samples

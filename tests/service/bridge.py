@@ -8,12 +8,15 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import aiohttp
 
 from bridge.app import Service, utc_now
+from bridge.copera import Copera
 from bridge.core.signature import sign
 from bridge.repair import PATIENCE
 from bridge.sandbox.copera import SECRET, CoperaStandIn
@@ -31,6 +34,9 @@ rules:
 otherwise:
   post: {to: "#bookings"}
 """
+
+PATIENT = 120.0
+"""Seconds after which a wait is given up: never reached but by what hangs, on however busy a machine."""
 
 
 class Bridge:
@@ -70,7 +76,7 @@ class Bridge:
     def replies(self, channel: str) -> list[str]:
         return [message.text for message in self.slack.messages(channel) if message.is_reply]
 
-    async def settled(self, patience: float = 10) -> None:
+    async def settled(self, patience: float = PATIENT) -> None:
         """Wait until nothing is received, waiting or sending."""
         await eventually(self._is_settled, patience)
 
@@ -79,7 +85,7 @@ class Bridge:
         return queue.received + queue.waiting + queue.sending == 0
 
 
-async def eventually(condition: Callable[[], Any], patience: float = 10) -> None:
+async def eventually(condition: Callable[[], Any], patience: float = PATIENT) -> None:
     """Wait until a condition holds; it may be a coroutine function."""
     deadline = time.monotonic() + patience
     while True:
@@ -89,7 +95,7 @@ async def eventually(condition: Callable[[], Any], patience: float = 10) -> None
         if holds:
             return
         assert time.monotonic() < deadline, f"{condition} did not come true"
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.01)
 
 
 @asynccontextmanager
@@ -127,7 +133,8 @@ async def running(
     if copera is not None:
         values |= {"copera_api_url": copera.api_url, "copera_api_token": copera.token}
     service = Service(Settings.model_validate(values | settings), clock=clock, patience=patience)
-    await service.start()
+    with patch("bridge.app.Copera", partial(Copera, pause=0.01)):  # or it waits seconds between attempts
+        await service.start()
     bridge = Bridge(service, stand_in, copera, file)
     try:
         yield bridge

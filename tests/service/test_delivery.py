@@ -68,7 +68,7 @@ async def test_what_was_not_accepted_is_sent_again(tmp_path: Path, fault: object
     async with running(tmp_path) as bridge:
         bridge.slack.fail_next("chat.postMessage", fault)  # type: ignore[arg-type]
         await bridge.send("created")
-        await bridge.settled(20)
+        await bridge.settled()
         assert len(bridge.posted("#sales")) == 1
 
 
@@ -129,7 +129,7 @@ async def test_a_refused_token_pauses_sending_and_keeps_the_queue(tmp_path: Path
         assert "token_revoked" in answer["parts"]["slack"]["why"]
         assert await bridge.send("created", 2, id="third") == 202
         bridge.slack.restore_token()
-        await bridge.settled(20)
+        await bridge.settled()
         assert len(bridge.posted("#sales")) == 3
         assert (await bridge.get("/readyz"))[0] == 200
 
@@ -163,7 +163,7 @@ async def test_one_bad_destination_does_not_hold_up_another(tmp_path: Path) -> N
         await asyncio.sleep(1.5)
         assert len(bridge.slack.calls) - calls <= 3
         bridge.slack.clear_faults()
-        await bridge.settled(30)
+        await bridge.settled()
         assert len(bridge.posted("#sales")) == 20
 
 
@@ -180,6 +180,6 @@ async def test_after_a_restart_what_waited_is_sent(tmp_path: Path) -> None:
         slack_kept = slack
     await slack_kept.start()
     async with running(tmp_path, slack=slack_kept) as second:
-        await second.settled(20)
+        await second.settled()
         assert len(second.posted("#sales")) == 5
     await slack_kept.stop()
