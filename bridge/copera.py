@@ -23,7 +23,7 @@ from aiohttp import hdrs
 from yarl import URL
 
 from bridge.core.bookings import BookingType, Person
-from bridge.core.pages import read_page, seconds_asked
+from bridge.core.pages import next_cursor, read_page, seconds_asked
 from bridge.core.reading import read_member, read_type
 from bridge.core.refresh import Sighting, sighting
 from bridge.core.text import line
@@ -117,6 +117,7 @@ class Copera:
         query |= {"to": _iso(until)} if until else {}
         query |= {"bookingTypeId": type_id} if type_id else {}
         cursors: set[str] = set()
+        told: set[int] = set()
         asked: asyncio.Task[tuple[tuple[Sighting, ...], str | None]] | None = None
         try:
             while True:
@@ -128,6 +129,10 @@ class Copera:
                 if cursor in cursors:
                     raise BrokenListing("Copera's list of bookings goes in a circle: a cursor came twice")
                 cursors.add(cursor)
+                uids = hash(tuple(one.uid for one in page))
+                if uids in told:  # under ever new cursors it would have no end
+                    raise BrokenListing("Copera's list of bookings goes in a circle: a page came twice")
+                told.add(uids)
                 query = {**query, "cursor": cursor}
                 if ahead:
                     asked = asyncio.create_task(self._page(query, attempts))
@@ -144,7 +149,10 @@ class Copera:
         if items is None:
             raise Unreachable("Copera's list of bookings holds no bookings")
         page = tuple(sighting(item, said, read_at) for item, said in items if isinstance(item, dict))
-        return page, _next_cursor(answer, empty=not items)
+        try:
+            return page, next_cursor(answer, empty=not items)
+        except ValueError as problem:
+            raise BrokenListing(f"Copera says that there are more bookings {problem}") from None
 
     async def booking(self, uid: str, attempts: int = ATTEMPTS) -> Sighting | None:
         """One booking by its uid, None when there is none. Raises CoperaError."""
@@ -273,17 +281,6 @@ async def _bounded(response: aiohttp.ClientResponse) -> bytes:
 def _endpoint(path: str) -> str:
     """The path without what names a booking."""
     return "/bookings/{uid}" if path.startswith("/bookings/") else path
-
-
-def _next_cursor(answer: Mapping[str, object], *, empty: bool) -> str | None:
-    cursor, more = answer.get("nextCursor"), answer.get("hasMore")
-    if more is False or (more is None and not cursor):
-        return None
-    if not isinstance(cursor, str) or not cursor:
-        raise BrokenListing("Copera says that there are more bookings, and not where")
-    if empty:
-        raise BrokenListing("Copera says that there are more bookings after an empty page")
-    return cursor
 
 
 def _iso(moment: datetime) -> str:

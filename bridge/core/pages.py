@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 _DECODER: Final = json.JSONDecoder()
@@ -34,6 +34,18 @@ def read_page(text: str, name: str) -> tuple[dict[str, object], list[tuple[objec
             fields[key] = reader.value()
     reader.end()
     return fields, items
+
+
+def next_cursor(answer: Mapping[str, object], *, empty: bool) -> str | None:
+    """Where the page after an answer begins, None at the end. Raises ValueError where that makes no sense."""
+    cursor, more = answer.get("nextCursor"), answer.get("hasMore")
+    if more is False or (more is None and not cursor):
+        return None
+    if not isinstance(cursor, str) or not cursor:
+        raise ValueError("and not where")
+    if empty:
+        raise ValueError("after an empty page")
+    return cursor
 
 
 def seconds_asked(*said: object) -> float:

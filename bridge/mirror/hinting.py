@@ -30,6 +30,8 @@ _FOLD: Final = 0.1
 _FEW: Final = 3
 _AGAIN: Final = (0.5, 1.5, 5.0, 15.0)
 """Seconds until the API is asked again when it lags behind the webhook, or does not answer."""
+_LAG: Final = timedelta(seconds=60)
+"""After an event: an API that shows something else by then does not lag, it knows of something later."""
 _WIDEST: Final = timedelta(days=31)
 
 
@@ -85,7 +87,7 @@ class Hints:
             except Unavailable as problem:
                 log.warning("mirror.hints_waiting", reason=str(problem), hints=len(hints))
                 for hint in hints:
-                    self._later(hint)
+                    self._check(hint, None)
 
     async def follow(self, hints: Sequence[Hint]) -> None:
         """Look up all of these. Raises Unavailable."""
@@ -98,11 +100,10 @@ class Hints:
                 log.warning("mirror.hint_unanswered", booking=hint.id, reason=str(problem))
                 await self._trust(hint)
                 found = None
-            if found is None or not agrees(hint.booking, found):
-                self._later(hint)
+            self._check(hint, found)
 
     async def _follow_many(self, hints: Sequence[Hint]) -> list[Hint]:
-        """Look many up with one listing, as long as that takes no more calls; those it did not answer."""
+        """Look many up with one listing, as long as that takes no more calls; those it did not tell of."""
         starts = sorted(hint.booking.start for hint in hints if hint.booking.start)
         if not starts or starts[-1] - starts[0] > _WIDEST:
             return list(hints)
@@ -123,10 +124,11 @@ class Hints:
         rest = []
         for hint in hints:
             found = by_uid.get(await self._certain_uid(hint) or "") or find(hint.booking, by_uid.values())
-            if found is None or not agrees(hint.booking, found):
+            if found is None:
                 rest.append(hint)
             else:
                 await self._learn(hint, found.uid)
+                self._check(hint, found)
         return rest
 
     async def _look_up(self, hint: Hint) -> Booking | None:
@@ -180,12 +182,21 @@ class Hints:
         if uid := await self._certain_uid(hint):
             await self._taking.tell(uid, hint.booking, min(hint.at, self._clock()))
 
-    def _later(self, hint: Hint) -> None:
+    def _check(self, hint: Hint, found: Booking | None) -> None:
+        """Ask again, where the API did not tell of the booking or may lag behind the webhook."""
+        if found is None:
+            if not self._later(hint):
+                self._give_up()
+        elif not agrees(hint.booking, found) and self._clock() - hint.at < _LAG:
+            self._later(hint)
+
+    def _later(self, hint: Hint) -> bool:
+        """Follow a hint again in a while; False when that was done often enough."""
         if hint.tries >= len(_AGAIN):
-            self._give_up()
-            return
+            return False
         again = replace(hint, tries=hint.tries + 1)
         asyncio.get_running_loop().call_later(_AGAIN[hint.tries], self._retry, again)
+        return True
 
     def _retry(self, hint: Hint) -> None:
         if hint.id not in self._waiting:

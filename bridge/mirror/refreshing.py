@@ -89,9 +89,9 @@ class Refresher:
         if isinstance(plan, Suspicious):
             return Outcome(believed=False, problem=f"not believed: {plan.reason}")
         count += await self._taking.take(plan.upserts)
-        removed = await self._ask_for(plan)
+        removed, unanswered = await self._ask_for(plan)
         await self._bookings.forget(since - DAY, self._clock() - GRACE - 2 * DAY)
-        return Outcome(True, plan.size, count, removed, problem)
+        return Outcome(True, plan.size, count, removed, "; ".join(filter(None, [problem, unanswered])))
 
     async def _read(self, listing: Listing, since: datetime) -> int:
         """Read all pages; how many bookings were stored already.
@@ -114,17 +114,23 @@ class Refresher:
             count += await storing if storing else 0
         return count
 
-    async def _ask_for(self, plan: Changes) -> int:
-        """Ask for each booking that was not listed; only one that is answered with 404 is gone."""
+    async def _ask_for(self, plan: Changes) -> tuple[int, str]:
+        """Ask for each booking that was not listed; only one that is answered with 404 is gone.
+
+        How many are, and why asking ended early: the others stay as they are until the next refresh.
+        """
         removed = 0
         for uid in plan.missing[:_MOST_ASKED]:
             asked_at = self._clock()
-            sighting = await self._copera.booking(uid)
+            try:
+                sighting = await self._copera.booking(uid)
+            except CoperaError as problem:
+                return removed, f"a booking that was not listed could not be asked for: {problem}"
             if sighting is None:
                 removed += await self._taking.remove(uid, asked_at)
             elif sighting.uid == uid:
                 await self._taking.take([sighting])
-        return removed
+        return removed, ""
 
     async def names(self) -> list[str]:
         """Read members and booking types; what went wrong, which keeps the names known so far."""

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from bridge.copera import BrokenListing, Copera, CoperaError, Forbidden, Refused, Unauthorised, Unreachable
 from bridge.core.refresh import seen
@@ -177,3 +179,21 @@ async def test_what_is_observed(stand_in: CoperaStandIn) -> None:
         assert copera.skew is not None
         assert abs(copera.skew - ahead) < timedelta(seconds=3)
     assert seen == [("/bookings", "503"), ("/bookings", "200"), ("/bookings/{uid}", "404")]
+
+
+async def test_a_listing_without_an_end() -> None:
+    """The same two pages for ever under ever new cursors are a circle, too."""
+    asked = 0
+
+    async def answer(request: web.Request) -> web.Response:
+        nonlocal asked
+        asked += 1
+        page = [{"uid": f"bk_{asked % 2}"}]
+        return web.json_response({"bookings": page, "nextCursor": f"c{asked}", "hasMore": True})
+
+    application = web.Application()
+    application.add_routes([web.get("/bookings", answer)])
+    async with TestServer(application) as server, Copera(str(server.make_url("")), TOKEN) as copera:
+        with pytest.raises(BrokenListing, match="a page came twice"):
+            await uids(copera, ahead=True)
+    assert asked == 3

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bridge.core.entries import Entry
+from bridge.mirror import hinting
 from bridge.sandbox.copera_api import BOOKING, BOOKINGS
 from bridge.sandbox.faults import Drop, Latency
 from tests.mirror.conftest import Workshop
@@ -163,3 +164,38 @@ async def test_an_older_answer_changes_nothing(running: Workshop) -> None:
     await refresh
     assert (await running.feed())[created.uid].booking.status == "CANCELLED"
     assert running.calls(BOOKING) >= 1
+
+
+async def test_an_api_that_shows_something_else_for_good(
+    running: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The API is asked again a few times, and never for everything: it is the truth, whatever was said."""
+    monkeypatch.setattr(hinting, "_AGAIN", (0.01, 0.01))
+    calendar = running.stand_in.calendar
+    envelopes = []
+    for number in range(8):
+        start = SOON + timedelta(minutes=number)
+        created = calendar.create("Intro Call", start=start, booker=BOOKER)
+        calendar.cancel(created.uid)
+        envelopes.append(created)
+    asked = running.mirror._wanted
+    for envelope in envelopes:
+        running.hint(envelope)
+    await shows(running, envelopes[-1].uid, lambda e: e.booking.status == "CANCELLED")
+    await asyncio.sleep(1)
+    assert not asked.is_set()
+    assert len(running.stand_in.calls) <= 3 * 2
+
+
+async def test_a_webhook_of_long_ago_is_looked_up_once(running: Workshop) -> None:
+    """Delivered late, after the booking went on: what the API shows now is not asked for again."""
+    calendar = running.stand_in.calendar
+    long_ago = datetime.now(UTC) - timedelta(minutes=10)
+    known = calendar.create("Intro Call", start=SOON + timedelta(hours=3), booker=BOOKER)
+    running.hint(known)
+    await shows(running, known.uid, lambda e: True)
+    running.stand_in.calls.clear()
+    running.hint(calendar.cancel(known.uid, at=long_ago))
+    calendar.confirm(known.uid)
+    await asyncio.sleep(1.5)
+    assert len(running.stand_in.calls) == 1

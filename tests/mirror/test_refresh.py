@@ -171,6 +171,24 @@ async def test_a_booking_that_exists_no_more(workshop: Workshop) -> None:
     assert workshop.calls(BOOKING) == 1
 
 
+async def test_a_missing_booking_that_cannot_be_asked_for(workshop: Workshop) -> None:
+    """It stays, and what the listing told is used all the same."""
+    calendar = workshop.stand_in.calendar
+    calendar.add_type("Call", "SOLO", [calendar.add_member("Ana", "ana@example.com").id])
+    missing, moved = (calendar.create("Call", start=SOON, booker=BOOKER).uid for _ in range(2))
+    await workshop.mirror.refresh()
+    calendar.forget(missing)
+    calendar.reschedule(moved, SOON + timedelta(hours=1))
+    workshop.stand_in.fail_next(Refuse("403"), BOOKING, times=None)
+    outcome = await workshop.mirror.refresh()
+    assert outcome is not None
+    assert (outcome.believed, outcome.changed, outcome.removed) == (True, 1, 0)
+    assert "could not be asked for: Copera answered 403" in outcome.problem
+    assert (await workshop.mirror.state()).problem == outcome.problem
+    feed = await workshop.feed()
+    assert (feed[missing].booking.status, feed[moved].full.sequence) == ("CONFIRMED", 1)
+
+
 async def test_names_that_cannot_be_read_stop_nothing(workshop: Workshop) -> None:
     """Members closed, types in trouble: bookings are read all the same."""
     workshop.stand_in.load(20)
