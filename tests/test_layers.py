@@ -27,7 +27,7 @@ LAYERS = (
 PURE = {
     "__future__", "base64", "binascii", "bisect", "collections", "dataclasses", "datetime", "difflib",
     "enum", "functools", "hashlib", "hmac", "inspect", "itertools", "json", "math", "operator", "re",
-    "string", "struct", "textwrap", "typing", "urllib", "uuid", "zlib", "zoneinfo",
+    "string", "struct", "textwrap", "typing", "unicodedata", "urllib", "uuid", "zlib", "zoneinfo",
 }  # fmt: skip
 """Modules of the standard library that touch nothing outside the process."""
 CALCULATORS = {"icalendar", "jinja2", "markupsafe", "orjson", "pydantic", "re2", "yaml"}

@@ -1,13 +1,15 @@
 """Patterns over text: literals, globs and regular expressions, compiled and checked once.
 
-`*` and `?` as in file names: whole value, case ignored. Between slashes an RE2 expression, searched
-anywhere; `/…/i` ignores case. RE2 needs time linear in the text, and bookers choose the text.
+`*` and `?` as in file names: whole value, case ignored. Literals and globs see the text as `fold` gives
+it. Between slashes an RE2 expression, searched anywhere in the text as it came; `/…/i` ignores case as
+RE2 does. RE2 needs time linear in the text, and bookers choose the text.
 RE2's syntax: https://github.com/google/re2/wiki/Syntax
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -17,7 +19,9 @@ from bridge.core.near import quote
 
 LONGEST: Final = 2_000
 _REGEX: Final = re.compile(r"/(.*)/([A-Za-z]*)", re.DOTALL)
-_WILDCARDS: Final = {"*": ".*", "?": "."}
+_WILDCARDS: Final = {"*": ".*", "?": r".\pM*"}
+_DOTLESS: Final = {0x130: "i", 0x131: "i"}
+"""Turkish has two letters of which other languages' i and I are one; an admin types what the keyboard has."""
 _HINTS: Final = (
     ("(?=", "look-ahead is not supported"),
     ("(?!", "look-ahead is not supported; turn the condition round with `not:`"),
@@ -40,27 +44,35 @@ class Pattern:
     """One compiled pattern; two written alike are equal.
 
     `literal` is the folded text when there is no wildcard, else None; then `expression` is RE2 source
-    that is searched in the value.
+    that is searched in the value, folded for a glob.
     """
 
     source: str
     literal: str | None
     expression: str = ""
+    is_glob: bool = False
     _compiled: Any = field(default=None, compare=False, repr=False)
 
     def matches(self, value: Value) -> bool:
         """Whether the value matches."""
         if self.literal is not None:
             return value[1] == self.literal
-        return self._compiled.search(value[0]) is not None
+        return self._compiled.search(value[self.is_glob]) is not None
 
     def __str__(self) -> str:
         return self.source
 
 
 def fold(text: str) -> str:
-    """The text as patterns compare it: neither case nor the spaces around it count."""
-    return text.strip().casefold()
+    """The text as patterns compare it: neither case nor the spaces around it count.
+
+    Nor does how an accent is encoded: Unicode's canonical caseless matching (its standard, D145).
+    """
+    text = text.strip()
+    if text.isascii():
+        return text.lower()
+    decomposed = unicodedata.normalize("NFD", text.translate(_DOTLESS)).casefold()
+    return unicodedata.normalize("NFC", decomposed)
 
 
 def compile_pattern(source: str) -> Pattern:
@@ -73,10 +85,10 @@ def compile_pattern(source: str) -> Pattern:
         return _regex(source)
     if not any(c in source for c in _WILDCARDS):
         return Pattern(source, fold(source))
-    glob = re.sub(r"\*+", "*", source.strip())
+    glob = re.sub(r"\*+", "*", fold(source))
     expression = "".join(_WILDCARDS.get(c) or re.escape(c) for c in glob)
-    expression = rf"(?is)\A\s*{expression}\s*\z"
-    return Pattern(source, None, expression, _compile(expression, source))
+    expression = rf"(?s)\A{expression}\z"
+    return Pattern(source, None, expression, True, _compile(expression, source))
 
 
 def _regex(source: str) -> Pattern:
@@ -91,7 +103,7 @@ def _regex(source: str) -> Pattern:
     if not expression:
         raise BadPattern("the regular expression // is empty")
     expression = "(?i)" + expression if flags else expression
-    return Pattern(source, None, expression, _compile(expression, source))
+    return Pattern(source, None, expression, False, _compile(expression, source))
 
 
 def _compile(expression: str, source: str) -> Any:

@@ -105,7 +105,9 @@ class _Subject:
                 self._expressions[pattern] = self._expressions.get(pattern, 0) | bit
 
     def compile(self) -> None:
-        self._sets = list(_sets(list(self._expressions.items())))
+        found = self._expressions.items()
+        for is_glob in (False, True):
+            self._sets += _sets([(p, mask) for p, mask in found if p.is_glob is is_glob], is_glob)
 
     def find(self, values: tuple[Value, ...], alive: int) -> int:
         """The rules, among those alive, with a pattern that matches one of the values."""
@@ -119,10 +121,14 @@ class _Subject:
 
 
 class _Set:
-    """Expressions searched together, or one by one when RE2 cannot hold them (`compiled` is None)."""
+    """Expressions searched together, or one by one when RE2 cannot hold them (`compiled` is None).
 
-    def __init__(self, compiled: Any, patterns: list[tuple[Pattern, int]]) -> None:
+    Either all are globs, which see the folded text, or none is.
+    """
+
+    def __init__(self, compiled: Any, patterns: list[tuple[Pattern, int]], is_glob: bool) -> None:
         self._compiled = compiled
+        self._is_glob = is_glob
         self._patterns = patterns
         self._masks = [*(mask for _, mask in patterns), 0]
         self.rules = 0
@@ -135,7 +141,7 @@ class _Set:
         The set ends with an expression that always matches, so that no match at all means that the
         search ran out of memory.
         """
-        found = self._compiled.Match(value[0]) if self._compiled else None
+        found = self._compiled.Match(value[self._is_glob]) if self._compiled else None
         mask = 0
         if found:
             for number in found:
@@ -147,7 +153,7 @@ class _Set:
         return mask
 
 
-def _sets(patterns: list[tuple[Pattern, int]]) -> Iterator[_Set]:
+def _sets(patterns: list[tuple[Pattern, int]], is_glob: bool) -> Iterator[_Set]:
     """One set for all expressions, or several where one would be too large for RE2."""
     if not patterns:
         return
@@ -162,10 +168,10 @@ def _sets(patterns: list[tuple[Pattern, int]]) -> Iterator[_Set]:
         compiled.Compile()
     except re2.error:
         if len(patterns) == 1:
-            yield _Set(None, patterns)
+            yield _Set(None, patterns, is_glob)
         else:
             half = len(patterns) // 2
-            yield from _sets(patterns[:half])
-            yield from _sets(patterns[half:])
+            yield from _sets(patterns[:half], is_glob)
+            yield from _sets(patterns[half:], is_glob)
     else:
-        yield _Set(compiled, patterns)
+        yield _Set(compiled, patterns, is_glob)

@@ -72,10 +72,40 @@ def test_any_json_routes(data: dict[str, Any], former: dict[str, Any]) -> None:
 
 
 WORDS = st.sampled_from(
-    ["", "Intro Call", "intro call", "Demo", "demo-eu", "DEMO-EU", "a", "Straße", "STRASSE", "x*y", "11", "İ"]
+    [
+        "",
+        "Intro Call",
+        "intro call",
+        "Demo",
+        "demo-eu",
+        "DEMO-EU",
+        "a",
+        "Straße",
+        "STRASSE",
+        "x*y",
+        "11",
+        "İ",
+        "Jose\u0301",
+    ]
 )
 PATTERNS = st.sampled_from(
-    ["Intro Call", "demo-*", "*", "?", "/^demo/i", "/Call/", "/a/", "straße", "x[*]y", "1?", "/^$/", "i*"]
+    [
+        "Intro Call",
+        "demo-*",
+        "*",
+        "?",
+        "/^demo/i",
+        "/Call/",
+        "/a/",
+        "straße",
+        "STRA*",
+        "jos\u00e9",
+        "jos?",
+        "x[*]y",
+        "1?",
+        "/^$/",
+        "i*",
+    ]
 )
 LISTS = st.lists(PATTERNS, min_size=1, max_size=3)
 SIMPLE = st.fixed_dictionaries(
