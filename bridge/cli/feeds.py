@@ -8,13 +8,23 @@ from typing import Annotated, Any, Final
 import typer
 
 from bridge.cli.common import Json, load_settings, local, opened, print_json, run
+from bridge.core import words
 from bridge.core.bookings import BookingType, Directory, Person
-from bridge.core.feeds import UnknownFeed, Who, alarm_minutes, choose, default_options, feed_name
+from bridge.core.feeds import (
+    CLIENTS,
+    UnknownFeed,
+    Who,
+    alarm_minutes,
+    choose,
+    default_options,
+    feed_name,
+)
+from bridge.core.feeds import who as who_of
 from bridge.core.tokens import DETAILS, Detail, Options, Seals
 from bridge.database import Database
 from bridge.rulebook import Unreadable, read_people
 from bridge.settings import Settings
-from bridge.store.feeds import FeedStore, Fetch
+from bridge.store.feeds import FeedStore
 from bridge.store.refreshes import Refreshes
 
 commands = typer.Typer(help="Calendar addresses.", no_args_is_help=True)
@@ -35,17 +45,31 @@ def list_feeds(as_json: Json = False) -> None:
 
 async def _list(settings: Settings, as_json: bool) -> None:
     async with opened() as database:
-        register = _Register(settings, database)
-        rows = await register.rows()
+        rows = await _Register(settings, database).rows()
     if as_json:
         print_json(rows)
         return
+    name = None
     for row in rows:
-        typer.echo(f"{row['name']}\n  {row['address']}")
-        for client, moment in row["fetched"].items():
-            typer.echo(f"  last fetched by {client}: {local(moment)}")
+        if row["name"] != name:
+            typer.echo(name := row["name"])
+        typer.echo(f"  {row['address']}{_manner(row)}")
+        for client_name, moment in row["fetched"].items():
+            typer.echo(f"    last fetched by {client_name}: {local(moment)}")
+    fetching = {client_name for row in rows for client_name in row["fetched"]}
+    for client in CLIENTS:
+        if client.name in fetching:
+            typer.echo(client.habit)
     if not rows:
         typer.echo("no feeds yet: hosts appear here after the first refresh from Copera (COPERA_API_TOKEN)")
+
+
+def _manner(row: dict[str, Any]) -> str:
+    """What an address shows, where that is not what its feed shows usually."""
+    alarm = f"reminder {words.duration(row['alarm'])} before" if row["alarm"] else ""
+    usual = default_options(who_of(row["who"])).detail
+    manner = ", ".join(filter(None, [row["detail"] if row["detail"] != usual else "", alarm]))
+    return f" ({manner})" if manner else ""
 
 
 @commands.command()
@@ -114,27 +138,35 @@ class _Register:
         """The address of a feed, which works from now on."""
         await self._refreshes.prepare()
         await self.store.register([feed], datetime.now(UTC))
-        generations = await self.store.generations()
-        token = self._seals.token(feed.key, generations[feed], options)
-        return f"{self._settings.bridge_public_url}/feeds/{token}.ics"
+        return self._address(feed, (await self.store.generations())[feed], options)
 
     async def rows(self) -> list[dict[str, Any]]:
-        """Every known feed for people and programs."""
+        """Every feed's usual address, and those others that were fetched, for people and programs."""
         people = await self._people()
         types = {one.id: one for one in await self._refreshes.types()}
-        fetched: dict[Who, list[Fetch]] = {}
+        generations = await self.store.generations()
+        fetched: dict[tuple[Who, Options], dict[str, datetime]] = {}
         for fetch in await self.store.fetches():
-            fetched.setdefault(fetch.who, []).append(fetch)
-        rows: list[dict[str, Any]] = []
-        for feed in sorted(await self.store.generations(), key=lambda one: one.key):
-            row: dict[str, Any] = {
+            fetched.setdefault((fetch.who, fetch.options), {})[fetch.client] = fetch.at
+        usual = [(feed, default_options(feed)) for feed in generations]
+        others = [each for each in fetched if each[0] in generations and each not in usual]
+        return [
+            {
                 "who": feed.key,
                 "name": feed_name(feed, people, types),
-                "address": await self.address(feed, default_options(feed)),
-                "fetched": {fetch.client: fetch.at for fetch in fetched.get(feed, [])},
+                "detail": options.detail,
+                "alarm": options.alarm,
+                "address": self._address(feed, generations[feed], options),
+                "fetched": fetched.get((feed, options), {}),
             }
-            rows.append(row)
-        return rows
+            for feed, options in sorted(
+                [*usual, *others], key=lambda one: (one[0].key, one not in usual, one[1].detail, one[1].alarm)
+            )
+        ]
+
+    def _address(self, feed: Who, generation: int, options: Options) -> str:
+        token = self._seals.token(feed.key, generation, options)
+        return f"{self._settings.bridge_public_url}/feeds/{token}.ics"
 
     async def _people(self) -> Directory:
         try:
