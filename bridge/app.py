@@ -18,6 +18,7 @@ from bridge.alerts import Alerts
 from bridge.copera import Copera
 from bridge.core.bookings import BookingType, Directory, Event, Person
 from bridge.core.feeds import Who
+from bridge.core.json_body import as_json
 from bridge.core.knowledge import Knowledge
 from bridge.core.pacing import EDITS_A_MINUTE, channel_pace, minute_pace
 from bridge.core.rules import Rules
@@ -110,6 +111,7 @@ class Service:
         self._session = aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=TIMEOUT, sock_connect=3),
             connector=aiohttp.TCPConnector(limit=100),
+            json_serialize=as_json,
         )
         self.metrics = Metrics()
         self._slack = Slack(

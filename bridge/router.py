@@ -69,7 +69,7 @@ class Router:
                 routed = await self.route_received()
                 if routed < BATCH:
                     self._behind_since = None
-                if routed == 0:
+                if routed < BATCH:  # what came meanwhile rings
                     await self._database.wait(TOPIC, _IDLE)
             except Unavailable as trouble:
                 log.warning("router.database_unavailable", problem=str(trouble))
@@ -86,26 +86,28 @@ class Router:
 
     async def route_received(self) -> int:
         """Route the next events; how many there were."""
-        if not await self._store.anything_received():
-            return 0
         knowledge = self._knowledge()
         now = self._clock()
-        async with self._store.turn() as turn:
-            received = await turn.received(BATCH)
-            routed, learnt = await _route_batch(turn, received, knowledge)
-            self._reach("routing")
-            if routed:
-                await self._keep_rules(turn, knowledge.rules, now)
-                await turn.write(routed, knowledge.rules.hash, now, learnt)
+        routed = await self._store.take_turn(lambda turn: self._route_some(turn, knowledge, now))
+        if not routed:
+            return 0
         self._reach("routed")
         self._store.ring()
         for item in routed:
             self._tell(item, now)
         return len(routed)
 
-    async def _keep_rules(self, turn: RoutingTurn, rules: Rules, now: datetime) -> None:
+    def _route_some(self, turn: RoutingTurn, knowledge: Knowledge, now: datetime) -> list[Routed]:
+        routed, learnt = _route_batch(turn, turn.received(BATCH), knowledge)
+        self._reach("routing")
+        if routed:
+            self._keep_rules(turn, knowledge.rules, now)
+            turn.write(routed, knowledge.rules.hash, now, learnt)
+        return routed
+
+    def _keep_rules(self, turn: RoutingTurn, rules: Rules, now: datetime) -> None:
         if rules.hash != self._kept:
-            await turn.keep_rules(rules, now)
+            turn.keep_rules(rules, now)
             self._kept = rules.hash
 
     def _tell(self, item: Routed, now: datetime) -> None:
@@ -133,19 +135,17 @@ def _other_name(item: Routed) -> str | None:
     return called if called != item.event.booking_id else None
 
 
-async def _route_batch(
+def _route_batch(
     turn: RoutingTurn, received: Sequence[Received], knowledge: Knowledge
 ) -> tuple[list[Routed], list[Name]]:
     """Decide over events in the order in which they take effect; and the names that were learnt."""
     readings = sorted(map(_Reading, received), key=lambda reading: reading.place)
     readable = [reading.read for reading in readings if isinstance(reading.read, Event)]
-    identities = Identities(await turn.register(readable) if readable else Register())
+    identities = Identities(turn.register(readable) if readable else Register())
     for reading in readings:
         reading.identify(identities)
     booking_ids = {reading.event.booking_id for reading in readings}
-    past = _Past(
-        await turn.known(booking_ids), await turn.positions(booking_ids), await turn.carded(booking_ids)
-    )
+    past = _Past(*turn.states(booking_ids), turn.carded(booking_ids))
     routed = [_route_one(reading, past, knowledge) for reading in readings]
     return routed, list(identities.learnt.values())
 

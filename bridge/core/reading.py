@@ -8,14 +8,10 @@ text is cleaned here of characters that could harm a message, a calendar, a log 
 from __future__ import annotations
 
 import hashlib
-import json
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
-
-import orjson
 
 from bridge.core.bookings import (
     EVENT_KINDS,
@@ -29,6 +25,7 @@ from bridge.core.bookings import (
     Location,
     Person,
 )
+from bridge.core.json_body import canonical, decode
 from bridge.core.text import LATEST, instant, line, text
 
 VERSION: Final = "1"
@@ -65,7 +62,10 @@ def read_envelope(body: bytes, version: str = VERSION) -> Envelope:
     Equal `event`, `createdAt` and `data` make one event: its id is the SHA-256 of these three in a
     canonical form, so a repeat that was serialised anew has the same id.
     """
-    document = _document(body)
+    return _envelope(_document(body), version)
+
+
+def _envelope(document: Mapping[str, object], version: str) -> Envelope:
     name = document.get("event")
     if not isinstance(name, str) or not name:
         raise NotAnEvent("the JSON has no 'event'")
@@ -74,7 +74,7 @@ def read_envelope(body: bytes, version: str = VERSION) -> Envelope:
     data = document.get("data")
     booking_id = text(data.get("id") or data.get("uid"), limit=200) if isinstance(data, dict) else ""
     return Envelope(
-        id=hashlib.sha256(_canonical(identity)).hexdigest(),
+        id=hashlib.sha256(canonical(identity)).hexdigest(),
         event=short_name(text(name, limit=100)),
         at=at,
         booking_id=booking_id,
@@ -82,20 +82,13 @@ def read_envelope(body: bytes, version: str = VERSION) -> Envelope:
     )
 
 
-def _canonical(identity: list[object]) -> bytes:
-    """The same bytes for equal JSON: keys sorted, nothing optional."""
-    try:
-        return orjson.dumps(identity, option=orjson.OPT_SORT_KEYS)
-    except (TypeError, ValueError):  # half a surrogate pair, or a number of more than 64 bits
-        return json.dumps(identity, sort_keys=True, separators=(",", ":")).encode()
-
-
 def read_event(body: bytes, version: str = VERSION, source: str = "webhook") -> Event:
     """The event in a stored body. Raises Unrecognised with the reason, NotAnEvent."""
-    envelope = read_envelope(body, version)
+    document = _document(body)
+    envelope = _envelope(document, version)
     if envelope.problem or envelope.at is None:
         raise Unrecognised(envelope.problem)
-    booking = read_booking(_mapping(_document(body).get("data")))
+    booking = read_booking(_mapping(document.get("data")))
     return Event(envelope.id, envelope.event, envelope.at, booking, source)
 
 
@@ -118,27 +111,12 @@ def _problem(name: str, version: str, at: datetime | None, data: object, booking
 
 def _document(body: bytes) -> Mapping[str, object]:
     try:
-        document = _DECODER.decode(str(body, "utf-8"))
+        document = decode(body)
     except (ValueError, RecursionError):
         raise NotAnEvent("the body is not JSON") from None
     if not isinstance(document, dict):
         raise NotAnEvent(f"expected a JSON object, got {_kind(document)}")
     return document
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(name)
-
-
-def _number(digits: str) -> float | int:
-    """30.0 and 30 are the same number, so that both give the same identity."""
-    value = float(digits)
-    if not math.isfinite(value):
-        raise ValueError(digits)
-    return int(value) if value.is_integer() and abs(value) < 2**53 else value
-
-
-_DECODER: Final = json.JSONDecoder(parse_constant=_no_constant, parse_float=_number)
 
 
 def read_booking(data: Mapping[str, object]) -> Booking:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -16,7 +15,6 @@ import structlog
 
 from bridge.core.bookings import Directory
 from bridge.core.retry import MISSING_SCOPE, Outcome, Verdict
-from bridge.database import Unavailable
 from bridge.slack import CallError, Slack
 from bridge.store.people import SlackNames, SlackPlace
 
@@ -46,6 +44,8 @@ class Addresses:
         self._clock = clock
         self._users: dict[str, tuple[str, datetime]] = {}  # e-mail: Slack id, good until
         self._places: dict[str, tuple[SlackPlace, datetime]] = {}  # by destination, good until
+        self._read_at: datetime | None = None  # when the stored places were read
+        self._reading = asyncio.Lock()
 
     async def address(self, destination: str, directory: Directory) -> str:
         """What to give Slack as the channel. Raises Unreachable."""
@@ -94,19 +94,22 @@ class Addresses:
             raise Unreachable(_patient(problem.outcome)) from None
         if not channel:
             raise Unreachable(Outcome(Verdict.DESTINATION, "channel_not_found"))
-        await self._keep(destination, SlackPlace(channel))
+        found = SlackPlace(channel)
+        await self._names.remember_channels({destination: found}, self._clock())
+        self._cache(destination, found)
         return channel
 
-    async def learn(self, destination: str, channel: str, *, by_name: bool) -> None:
-        """Remember the id that Slack gave for a destination, so that no look-up need ask for it.
-
-        A message is in Slack already when this is called, so nothing may go wrong any more.
-        """
+    def learn(self, destination: str, channel: str, *, by_name: bool) -> SlackPlace | None:
+        """The place that Slack gave for a destination, to be kept when it is new: then no look-up need
+        ask for it. None when it is known."""
         if destination == channel or not channel:
-            return
-        with suppress(Unavailable):
-            if (await self._known(destination)).channel != channel:
-                await self._keep(destination, SlackPlace(channel, by_name))
+            return None
+        kept = self._places.get(destination)
+        if kept and kept[0].channel == channel and kept[1] > self._clock():
+            return None
+        found = SlackPlace(channel, by_name)
+        self._cache(destination, found)
+        return found
 
     async def _find_conversation(self, address: str) -> str:
         if address[:1] in {"U", "W"}:
@@ -165,24 +168,22 @@ class Addresses:
 
     async def _known(self, destination: str) -> SlackPlace:
         """The conversation found for a destination before, an empty one when none is fresh."""
-        now = self._clock()
-        kept = self._places.get(destination)
-        if kept is None or kept[1] <= now:
-            stored = await self._names.channel(destination)
-            fresh = stored is not None and now < stored[1] + _FOUND
-            kept = (stored[0], stored[1] + _FOUND) if stored and fresh else (SlackPlace(), now + _FAILED)
-            self._cache(destination, kept)
-        return kept[0]
+        async with self._reading:
+            now = self._clock()
+            kept = self._places.get(destination)
+            if kept and kept[1] > now:
+                return kept[0]
+            if self._read_at is None or now >= self._read_at + _FAILED or now < self._read_at:
+                stored = await self._names.channels(now - _FOUND, _MOST_KEPT)
+                self._places = {name: (place, at + _FOUND) for name, (place, at) in stored.items()}
+                self._read_at = now
+        found = self._places.get(destination)
+        return found[0] if found else SlackPlace()
 
-    async def _keep(self, destination: str, place: SlackPlace) -> None:
-        now = self._clock()
-        self._cache(destination, (place, now + _FOUND))
-        await self._names.remember_channel(destination, place, now)
-
-    def _cache(self, destination: str, kept: tuple[SlackPlace, datetime]) -> None:
+    def _cache(self, destination: str, place: SlackPlace) -> None:
         if len(self._places) >= _MOST_KEPT:
             self._places.clear()
-        self._places[destination] = kept
+        self._places[destination] = (place, self._clock() + _FOUND)
 
 
 def _patient(outcome: Outcome) -> Outcome:

@@ -21,6 +21,7 @@ from bridge.core.retry import WAITED, Outcome, Verdict
 from bridge.courier.addresses import Addresses, Unreachable
 from bridge.slack import CallError, Purpose, Slack
 from bridge.store.delivery import Attempt, Delivery
+from bridge.store.people import SlackPlace
 
 log = structlog.get_logger()
 
@@ -47,7 +48,11 @@ class Place:
 
 
 class Calls:
-    """One delivery's calls. `plain` says that Slack refused its blocks, `made` what was called."""
+    """One delivery's calls.
+
+    `plain` says that Slack refused its blocks, `made` what was called, `learnt` which conversation its
+    destination turned out to be, when that is news.
+    """
 
     def __init__(
         self,
@@ -67,6 +72,7 @@ class Calls:
         self._holds = holds
         self.plain = delivery.plain
         self.made: list[Attempt] = []
+        self.learnt: SlackPlace | None = None
 
     async def post(self, part: str, message: Rendered, directory: Directory) -> Place:
         """Post at the destination unless an earlier attempt did. Raises Failed, Unreachable."""
@@ -79,7 +85,7 @@ class Calls:
             address = await self._addresses.conversation(destination, address)  # private ones need the id
             outcome = await self._post(address, message, purpose)
         place = self._accepted(outcome)
-        await self._addresses.learn(destination, place.channel, by_name=address.startswith("#"))
+        self.learnt = self._addresses.learn(destination, place.channel, by_name=address.startswith("#"))
         return place
 
     async def reply(self, parent: Place, message: Rendered) -> Place | None:

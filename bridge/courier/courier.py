@@ -24,10 +24,16 @@ log = structlog.get_logger()
 PARALLEL: Final = 64
 """Calls to Slack at the same time."""
 
+_ROOM: Final = PARALLEL // 4
+"""Claims are taken together, so that a backlog costs few transactions."""
+
 _IDLE: Final = 5.0
 """Seconds after which the database is looked at unasked, should an announcement be lost."""
 
 _RETRY: Final = 1.0
+_GATHER: Final = 0.05
+"""Seconds for which what was sent may wait to be settled with others, when nothing waits for it."""
+
 _BREATH: Final = 0.01
 _DRAIN: Final = 10.0
 _MARGIN: Final = LEASE.total_seconds() - TIMEOUT
@@ -62,6 +68,8 @@ class Courier:
         self._inflight: dict[int, asyncio.Task[None]] = {}
         self._held: dict[int, float] = {}  # monotonic time of the claim or its renewal
         self._done: asyncio.Queue[Settlement] = asyncio.Queue()
+        self._more = False  # whether what is settled may free the way for something
+        self._hurry = asyncio.Event()
         self._stopping = False
         self._watch = Watch(database, deliveries, sender.slack, clock, self)
 
@@ -83,6 +91,7 @@ class Courier:
     def stop(self) -> None:
         """Claim nothing more."""
         self._stopping = True
+        self._hurry.set()
         self._database.ring(TOPIC)
 
     def claims(self) -> Sequence[int]:
@@ -103,31 +112,27 @@ class Courier:
     async def _claim_all(self) -> None:
         while not self._stopping:
             try:
-                claimed = await self._claim()
-                pause = 0.0 if claimed else await self._pause()
+                pause = await self._claim()
             except Unavailable as trouble:
                 log.warning("courier.database_unavailable", problem=str(trouble))
                 pause = _RETRY
-            if pause:
-                await self._database.wait(TOPIC, pause)
+            await self._database.wait(TOPIC, pause)
 
-    async def _claim(self) -> int:
+    async def _claim(self) -> float:
+        """Begin to send what may be sent; seconds until there may be more to do, unless it rings."""
         room = PARALLEL - len(self._inflight)
-        if room <= 0:
-            return 0
+        if room < _ROOM:
+            self._more = True
+            return _IDLE
         begun = time.monotonic()
         claimed = await self._deliveries.claim(self._claimant, room, self._clock())
-        for delivery in claimed:
+        for delivery in claimed.deliveries:
             self._held[delivery.seq] = begun
             self._inflight[delivery.seq] = asyncio.create_task(self._send(delivery))
-        return len(claimed)
-
-    async def _pause(self) -> float:
-        """Seconds until there may be something to do."""
-        due = await self._deliveries.next_due(self._clock())
-        if due is None:
+        self._more = claimed.more
+        if claimed.due is None:
             return _IDLE
-        return min(max((due - self._clock()).total_seconds(), _BREATH), _IDLE)
+        return min(max((claimed.due - self._clock()).total_seconds(), _BREATH), _IDLE)
 
     async def _send(self, delivery: Delivery) -> None:
         begun = time.monotonic()
@@ -136,10 +141,16 @@ class Courier:
         self._sender.reach("sent")
         _tell(settlement, time.monotonic() - begun)
         self._done.put_nowait(settlement)
+        if self._stopping or delivery.probes or settlement.state not in {"sent", "skipped"}:
+            self._hurry.set()  # others must know at once
 
     async def _settle(self) -> None:
         while True:
             batch = [await self._done.get()]
+            if not self._more:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._hurry.wait(), _GATHER)
+            self._hurry.clear()
             while not self._done.empty():
                 batch.append(self._done.get_nowait())
             await self._settle_batch(batch)
@@ -148,7 +159,8 @@ class Courier:
                 self._held.pop(settlement.delivery.seq, None)
                 self._done.task_done()
             self._sender.reach("settled")
-            self._database.ring(TOPIC)
+            if self._more or any(settlement.state == "waiting" for settlement in batch):
+                self._database.ring(TOPIC)
 
     async def _settle_batch(self, batch: list[Settlement]) -> None:
         """Write outcomes down, however long the database takes: they must not be sent again."""

@@ -141,6 +141,7 @@ class _Sending:
             lost_card=card is None and known is not None,
             plain=self._calls.plain,
             calls=tuple(self._calls.made),
+            learnt=self._calls.learnt,
             warning="; ".join(dict.fromkeys(self._showing.failures)),
         )
 

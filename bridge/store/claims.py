@@ -98,7 +98,14 @@ Parameters: `now`, `slack_open` and `edits_open` (see `Gates.hints`), `most`.
 NEXT_DUE: Final = select(func.min(deliveries.c.next_at)).where(
     waiting(deliveries), deliveries.c.next_at > _NOW
 )
-NEXT_OPENING: Final = select(func.min(gates.c.open_at)).where(gates.c.open_at > _NOW)
+_NEXT_OPENING: Final = select(func.min(gates.c.open_at)).where(gates.c.open_at > _NOW)
+
+LEFT: Final = select(
+    NEXT_DUE.scalar_subquery().label("next_due"),
+    _NEXT_OPENING.scalar_subquery().label("next_opening"),
+    exists().where(waiting(deliveries)).label("more"),
+)
+"""When the next delivery comes due, when the next gate opens, and whether anything waits; with `now`."""
 
 _JOINED: Final = (
     deliveries.join(events, events.c.id == deliveries.c.event_id)

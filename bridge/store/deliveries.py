@@ -7,16 +7,16 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import and_, bindparam, delete, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, and_, bindparam, delete, func, insert, literal_column, select, update
 
 from bridge.database import Database
-from bridge.store.claims import CANDIDATES, CLAIMED, NEXT_DUE, NEXT_OPENING, active, delivery, waiting
-from bridge.store.delivery import Attempt, Card, Delivery, Settled, Settlement
+from bridge.store.claims import CANDIDATES, CLAIMED, LEFT, active, delivery, waiting
+from bridge.store.delivery import Attempt, Card, Claimed, Delivery, Settled, Settlement
 from bridge.store.doorkeeper import Candidate, Claimant, Heard
 from bridge.store.gates import Gates
+from bridge.store.people import SlackNames
 from bridge.store.routing import TOPIC
+from bridge.store.statements import IDS, among, upsert
 from bridge.tables.delivery import attempts, cards, deliveries
 
 LEASE: Final = timedelta(seconds=12)
@@ -28,39 +28,50 @@ class Deliveries:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._insert = sqlite.insert if database.is_sqlite else postgresql.insert
+        self._names = SlackNames(database)
         self.gates = Gates(database)
 
-    async def claim(self, claimant: Claimant, limit: int, now: datetime) -> list[Delivery]:
+    async def claim(self, claimant: Claimant, limit: int, now: datetime) -> Claimed:
         """Take the next deliveries that may be sent now, for `LEASE`; paced, one booking in order.
 
         One claim at a time among all replicas, so that a lane is never taken twice.
         """
-        async with self._database.write() as connection:
-            await self.gates.lock(connection)
-            while True:
-                probes, any_left = await self._admitted(connection, claimant, limit, now)
-                if probes or not any_left:
-                    break  # else all that was offered met gates that are now shut: see what lies behind
-            if not probes:
-                return []
-            lease = {"owner": claimant.owner, "claimed_at": now, "lease_until": now + LEASE}
-            chosen = deliveries.c.seq.in_(probes)
-            await connection.execute(update(deliveries).where(chosen).values(state="sending", **lease))
-            rows = await connection.execute(CLAIMED.where(chosen))
-            return [delivery(row, probes[row.seq]) for row in rows]
+        return await self._database.transact(lambda connection: self._claim(connection, claimant, limit, now))
 
-    async def _admitted(
-        self, connection: AsyncConnection, claimant: Claimant, limit: int, now: datetime
+    def _claim(self, connection: Connection, claimant: Claimant, limit: int, now: datetime) -> Claimed:
+        self.gates.lock(connection)
+        while True:
+            probes, any_left = self._admitted(connection, claimant, limit, now)
+            if probes or not any_left:
+                break  # else all that was offered met gates that are now shut: see what lies behind
+        if not probes:
+            return self._rest(connection, [], now)
+        lease = {"owner": claimant.owner, "claimed_at": now, "lease_until": now + LEASE}
+        seqs = list(probes)
+        connection.execute(_LEND, {IDS: seqs, **lease})
+        rows = connection.execute(_CHOSEN, {IDS: seqs})
+        claimed = [delivery(row, probes[row.seq]) for row in rows]
+        if len(claimed) == limit:
+            return Claimed(claimed, now, more=True)
+        return self._rest(connection, claimed, now)
+
+    def _rest(self, connection: Connection, claimed: list[Delivery], now: datetime) -> Claimed:
+        """With what is left after a claim that took all it could."""
+        left = connection.execute(LEFT, {"now": now}).one()
+        due = min(filter(None, (left.next_due, left.next_opening)), default=None)
+        return Claimed(claimed, due, bool(left.more))
+
+    def _admitted(
+        self, connection: Connection, claimant: Claimant, limit: int, now: datetime
     ) -> tuple[dict[int, frozenset[str]], bool]:
         """What each admitted candidate probes, by seq, and whether there was any candidate."""
         query = CANDIDATES if self._database.is_sqlite else _SKIPPING_LOCKED
-        values = {"now": now, "most": limit, **await self.gates.hints(connection, now)}
-        rows = (await connection.execute(query, values)).all()
+        values = {"now": now, "most": limit, **self.gates.hints(connection, now)}
+        rows = connection.execute(query, values).all()
         if not rows:
             return {}, False
         candidates = [Candidate(row.destination, row.style, bool(row.edits)) for row in rows]
-        chosen = await self.gates.admit(connection, claimant, candidates, now)
+        chosen = self.gates.admit(connection, claimant, candidates, now)
         found = zip(rows, chosen, strict=True)
         return {row.seq: probes for row, probes in found if probes is not None}, True
 
@@ -74,44 +85,43 @@ class Deliveries:
             for item in settlements
             if item.outcome and (item.delivery.probes or item.outcome.verdict != "sent")
         ]
-        async with self._database.write() as connection:
+
+        def write(connection: Connection) -> Settled:
             if heard:
-                await self.gates.lock(connection)
-            held = await self._held(connection, settlements, owner)
+                self.gates.lock(connection)
+            held = self._held(connection, settlements, owner)
             if held:
-                await connection.execute(_SETTLE, [_settled_row(item, now) for item in held])
-                await self._settle_cards(connection, held)
+                connection.execute(_SETTLE, [_settled_row(item, now) for item in held])
+                self._settle_cards(connection, held)
+            learnt = {item.delivery.destination: item.learnt for item in settlements if item.learnt}
+            if learnt:
+                self._names.write_channels(connection, learnt, now)
             calls = [_attempt_row(item.delivery, call) for item in settlements for call in item.calls]
             if calls:
-                await connection.execute(insert(attempts), calls)
+                connection.execute(_ATTEMPTS, calls)
             jitter = random.random()  # noqa: S311 - spreads retries
-            shut = await self.gates.hear(connection, heard, now, jitter) if heard else []
-        lost = tuple(item for item in settlements if item not in held)
-        return Settled(tuple(held), lost, tuple(shut))
+            shut = self.gates.hear(connection, heard, now, jitter) if heard else []
+            lost = tuple(item for item in settlements if item not in held)
+            return Settled(tuple(held), lost, tuple(shut))
 
-    async def _held(
-        self, connection: AsyncConnection, settlements: Sequence[Settlement], owner: str
+        return await self._database.transact(write)
+
+    def _held(
+        self, connection: Connection, settlements: Sequence[Settlement], owner: str
     ) -> list[Settlement]:
         seqs = [item.delivery.seq for item in settlements]
-        query = select(deliveries.c.seq, deliveries.c.claimed_at).where(
-            deliveries.c.seq.in_(seqs), deliveries.c.owner == owner, deliveries.c.state == "sending"
-        )
-        rows = await connection.execute(query if self._database.is_sqlite else query.with_for_update())
+        query = _HELD if self._database.is_sqlite else _HELD_LOCKED
+        rows = connection.execute(query, {IDS: seqs, "owner": owner})
         claimed = {row.seq: row.claimed_at for row in rows}
         return [item for item in settlements if claimed.get(item.delivery.seq) == item.delivery.claimed_at]
 
-    async def _settle_cards(self, connection: AsyncConnection, settlements: Sequence[Settlement]) -> None:
+    def _settle_cards(self, connection: Connection, settlements: Sequence[Settlement]) -> None:
         changed = [_card_row(item.delivery, item.card) for item in settlements if item.card]
         if changed:
-            statement = self._insert(cards)
-            values = {c.name: statement.excluded[c.name] for c in cards.c if not c.primary_key}
-            keys = ["booking_id", "destination"]
-            await connection.execute(
-                statement.on_conflict_do_update(index_elements=keys, set_=values), changed
-            )
+            connection.execute(upsert(self._database.dialect, cards, "booking_id", "destination"), changed)
         for item in settlements:
             if item.lost_card and not item.card:
-                await connection.execute(
+                connection.execute(
                     delete(cards).where(
                         cards.c.booking_id == item.delivery.booking_id,
                         cards.c.destination == item.delivery.destination,
@@ -166,14 +176,25 @@ class Deliveries:
         async with self._database.write() as connection:
             return (await connection.execute(update(deliveries).where(late).values(next_at=now))).rowcount
 
-    async def next_due(self, now: datetime) -> datetime | None:
-        """When the next delivery comes due or the next gate opens; None when there is nothing to wait for."""
-        async with self._database.read() as connection:
-            due = await connection.scalar(NEXT_DUE, {"now": now})
-            opening = await connection.scalar(NEXT_OPENING, {"now": now})
-        return min(filter(None, (due, opening)), default=None)
 
-
+_CHOSEN: Final = CLAIMED.where(among(deliveries.c.seq))
+_LEND: Final = (
+    update(deliveries)
+    .where(among(deliveries.c.seq))
+    .values(
+        state="sending",
+        owner=bindparam("owner"),
+        claimed_at=bindparam("claimed_at"),
+        lease_until=bindparam("lease_until"),
+    )
+)
+_HELD: Final = select(deliveries.c.seq, deliveries.c.claimed_at).where(
+    among(deliveries.c.seq),
+    deliveries.c.owner == bindparam("owner"),
+    deliveries.c.state == literal_column("'sending'"),
+)
+_HELD_LOCKED: Final = _HELD.with_for_update()
+_ATTEMPTS: Final = insert(attempts)
 _SKIPPING_LOCKED: Final = CANDIDATES.with_for_update(skip_locked=True, of=deliveries)
 
 _FIELDS: Final = (

@@ -8,6 +8,7 @@ from datetime import datetime
 from bridge.core.bookings import Booking
 from bridge.core.retry import Outcome
 from bridge.store.doorkeeper import Gate
+from bridge.store.people import SlackPlace
 from bridge.store.routing import KnownState
 
 
@@ -62,6 +63,16 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
+class Claimed:
+    """What was claimed; `more` says that other deliveries wait, `due` when some of them may be sent
+    (aware UTC), None when only a settlement or something new can change that."""
+
+    deliveries: list[Delivery]
+    due: datetime | None
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """One call for a delivery: `outcome` is ok or Slack's error."""
 
@@ -76,7 +87,8 @@ class Settlement:
     """What became of a claimed delivery: its new state, what is remembered, what was called.
 
     `outcome` is what the last call means for gates, None when Slack was not asked. `card` is the card as
-    it is now, None leaves it as it is. `warning` is what people should know though it was sent.
+    it is now, None leaves it as it is. `learnt` is the conversation that its destination turned out to
+    be, None when that is no news. `warning` is what people should know though it was sent.
     """
 
     delivery: Delivery
@@ -93,6 +105,7 @@ class Settlement:
     card: Card | None = None
     lost_card: bool = False
     calls: tuple[Attempt, ...] = ()
+    learnt: SlackPlace | None = None
     outcome: Outcome | None = None
     warning: str = ""
 

@@ -11,15 +11,15 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import select, text, update
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, select, text, update
 
 from bridge.database import Database
 from bridge.store.doorkeeper import EDITS, TOKEN, WORKSPACE, Candidate, Claimant, Doorkeeper, Gate, Heard
+from bridge.store.statements import IDS, among, upsert
 from bridge.tables.delivery import gates
 
 _LOCK: Final = text(f"SELECT pg_advisory_xact_lock({0x6761746573})")
+_SOME: Final = select(gates).where(among(gates.c.key))
 _AFTER_JUMP: Final = timedelta(seconds=5)
 
 
@@ -28,43 +28,45 @@ class Gates:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._insert = sqlite.insert if database.is_sqlite else postgresql.insert
 
-    async def lock(self, connection: AsyncConnection) -> None:
+    def lock(self, connection: Connection) -> None:
         """Let nobody else decide over gates until this transaction ends; take it before any row."""
         if not self._database.is_sqlite:
-            await connection.execute(_LOCK)
+            connection.execute(_LOCK)
 
-    async def admit(
-        self, connection: AsyncConnection, claimant: Claimant, candidates: Sequence[Candidate], now: datetime
+    def admit(
+        self, connection: Connection, claimant: Claimant, candidates: Sequence[Candidate], now: datetime
     ) -> list[frozenset[str] | None]:
         """For each candidate what it probes, None when it must wait. The gates are locked already."""
         keys = {WORKSPACE, EDITS, TOKEN, *(candidate.destination for candidate in candidates)}
-        doorkeeper = Doorkeeper(await self._some(connection, keys), now)
+        doorkeeper = Doorkeeper(self._some(connection, keys), now)
         chosen = [doorkeeper.admit(claimant, candidate) for candidate in candidates]
-        await self._save(connection, doorkeeper.changed)
+        self._save(connection, doorkeeper.changed)
         return chosen
 
     async def pass_one(self, claimant: Claimant, candidate: Candidate, now: datetime) -> bool:
         """Whether a message that is no delivery may be sent now; takes its allowances."""
-        async with self._database.write() as connection:
-            await self.lock(connection)
-            (chosen,) = await self.admit(connection, claimant, [candidate], now)
-        return chosen is not None
 
-    async def hear(
-        self, connection: AsyncConnection, heard: Sequence[Heard], now: datetime, jitter: float
+        def ask(connection: Connection) -> bool:
+            self.lock(connection)
+            (chosen,) = self.admit(connection, claimant, [candidate], now)
+            return chosen is not None
+
+        return await self._database.transact(ask)
+
+    def hear(
+        self, connection: Connection, heard: Sequence[Heard], now: datetime, jitter: float
     ) -> list[Gate]:
         """Shut and open gates for what calls met; those that were shut. The gates are locked already."""
         keys = {WORKSPACE, EDITS, TOKEN, *(one.destination for one in heard)}
-        doorkeeper = Doorkeeper(await self._some(connection, keys), now)
+        doorkeeper = Doorkeeper(self._some(connection, keys), now)
         shut = [gate for one in heard if (gate := doorkeeper.hear(one, jitter))]
-        await self._save(connection, doorkeeper.changed)
+        self._save(connection, doorkeeper.changed)
         return list({gate.key: gate for gate in shut}.values())
 
-    async def hints(self, connection: AsyncConnection, now: datetime) -> dict[str, bool]:
+    def hints(self, connection: Connection, now: datetime) -> dict[str, bool]:
         """Whether anything may go to Slack with the token, and whether anything may be edited."""
-        found = await self._some(connection, (WORKSPACE, EDITS, TOKEN))
+        found = self._some(connection, (WORKSPACE, EDITS, TOKEN))
         shut = {key for key, gate in found.items() if gate.is_shut(now)}
         return {"slack_open": not shut & {WORKSPACE, TOKEN}, "edits_open": EDITS not in shut}
 
@@ -76,7 +78,7 @@ class Gates:
     async def token(self) -> Gate:
         """The token's gate."""
         async with self._database.read() as connection:
-            return (await self._some(connection, (TOKEN,))).get(TOKEN, Gate(TOKEN))
+            return (await connection.run_sync(self._some, (TOKEN,))).get(TOKEN, Gate(TOKEN))
 
     async def take_question(self, now: datetime, pause: timedelta) -> bool:
         """Whether this process is to ask Slack about a refused token: one asks, the others wait."""
@@ -93,9 +95,10 @@ class Gates:
 
     async def shift(self, back: timedelta, now: datetime) -> None:
         """The clock was set back by so much: move the times that lie ahead, and spend allowances."""
-        async with self._database.write() as connection:
-            await self.lock(connection)
-            rows = (await connection.execute(select(gates))).all()
+
+        def move(connection: Connection) -> None:
+            self.lock(connection)
+            rows = connection.execute(select(gates)).all()
             moved = [
                 {
                     **row._mapping,
@@ -105,19 +108,19 @@ class Gates:
                 }
                 for row in rows
             ]
-            await self._save(connection, [Gate(**row) for row in moved])
+            self._save(connection, [Gate(**row) for row in moved])
 
-    async def _some(self, connection: AsyncConnection, keys: Iterable[str]) -> dict[str, Gate]:
-        rows = await connection.execute(select(gates).where(gates.c.key.in_(sorted(keys))))
+        await self._database.transact(move)
+
+    def _some(self, connection: Connection, keys: Iterable[str]) -> dict[str, Gate]:
+        rows = connection.execute(_SOME, {IDS: sorted(keys)})
         return {row.key: Gate(**row._mapping) for row in rows}
 
-    async def _save(self, connection: AsyncConnection, changed: Sequence[Gate]) -> None:
+    def _save(self, connection: Connection, changed: Sequence[Gate]) -> None:
         if not changed:
             return
-        statement = self._insert(gates)
-        values = {c.name: statement.excluded[c.name] for c in gates.c if not c.primary_key}
         rows = [{name: getattr(gate, name) for name in Gate.__slots__} for gate in changed]
-        await connection.execute(statement.on_conflict_do_update(index_elements=["key"], set_=values), rows)
+        connection.execute(upsert(self._database.dialect, gates, "key"), rows)
 
 
 def _ahead(moment: datetime | None, now: datetime) -> bool:

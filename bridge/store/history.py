@@ -145,7 +145,7 @@ class History:
         chosen = DEAD & deliveries.c.id.in_(ids) if ids else DEAD
         fresh = {"state": "waiting", "next_at": now, "attempts": 0, "failing_since": None, "done_at": None}
         async with self._database.write() as connection:
-            await Gates(self._database).lock(connection)
+            await connection.run_sync(Gates(self._database).lock)
             places = select(deliveries.c.destination).where(chosen)
             await connection.execute(
                 update(gates)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import ColumnElement, and_, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, and_, or_, select
 
 from bridge.core.bookings import Event
 from bridge.core.identity import Name, Register, contact, names_of
 from bridge.core.repair import SOURCE, Gist
 from bridge.database import Database
+from bridge.store.statements import IDS, among, upsert
 from bridge.tables.delivery import booking_states
 from bridge.tables.mirror import links
 from bridge.tables.repair import booking_names, sightings
@@ -24,78 +23,94 @@ _MOST_ALIKE: Final = 200
 _NAME: Final = tuple(booking_names.c[name] for name in Name.__slots__)
 
 
-async def load(connection: AsyncConnection, events: Sequence[Event]) -> Register:
+_called: Final = booking_names.alias("called")
+_SHARING: Final = select(*_NAME).where(
+    booking_names.c.key.in_(select(_called.c.key).where(among(_called.c.id)))
+)
+_LINKS: Final = select(links.c.webhook_id, links.c.uid).where(
+    or_(among(links.c.webhook_id), among(links.c.uid, "uids"))
+)
+_ALIKE: Final = (
+    select(booking_names.c.id)
+    .where(
+        or_(
+            and_(booking_names.c.kind == "webhook", among(booking_names.c.contact, "by_repair")),
+            and_(booking_names.c.kind == "uid", among(booking_names.c.contact, "by_webhook")),
+        )
+    )
+    .order_by(booking_names.c.at.desc())
+    .limit(_MOST_ALIKE)
+)
+_STATES: Final = select(booking_states.c.booking_id, booking_states.c.state).where(
+    among(booking_states.c.booking_id), booking_states.c.state.is_not(None)
+)
+_SEEN: Final = (
+    select(sightings.c.contact, sightings.c.uid, sightings.c.seen)
+    .where(among(sightings.c.contact))
+    .limit(_MOST_ALIKE)
+)
+
+
+def load(connection: Connection, events: Sequence[Event]) -> Register:
     """What must be known to tell whom these events are about."""
-    names = await _names(connection, booking_names.c.id.in_(_called(events)))
+    names = _names(connection, _all_called(events))
     known = {name.id for name in names}
-    strangers = [event for event in events if not _called([event]) & known]
+    strangers = [event for event in events if not _all_called([event]) & known]
     if not strangers:
         return Register(names)
-    linked = await _links(connection, _called(strangers))
+    linked = _links(connection, _all_called(strangers))
     others = {one for pair in linked for one in pair}
-    alike = await _alike(connection, strangers)
-    found = await _names(connection, booking_names.c.id.in_(others | alike)) if others or alike else []
+    alike = _alike(connection, strangers)
+    found = _names(connection, others | alike) if others or alike else []
     names = list({name.id: name for name in (*names, *found)}.values())
     if not alike:
         return Register(names, linked)
-    linked += await _links(connection, {name.id for name in found} - others)
-    states = await _states(connection, {name.key for name in found})
-    return Register(names, linked, states, await _mirrored(connection, strangers))
+    linked += _links(connection, {name.id for name in found} - others)
+    states = _states(connection, {name.key for name in found})
+    return Register(names, linked, states, _mirrored(connection, strangers))
 
 
-def _called(events: Sequence[Event]) -> set[str]:
+def _all_called(events: Sequence[Event]) -> set[str]:
     return {name for event in events for name in (*names_of(event), event.booking.id)}
 
 
-async def _names(connection: AsyncConnection, which: ColumnElement[bool]) -> list[Name]:
+def _names(connection: Connection, ids: Collection[str]) -> list[Name]:
     """All names of the bookings of which one name is among these."""
-    keys = select(booking_names.c.key).where(which)
-    rows = await connection.execute(select(*_NAME).where(booking_names.c.key.in_(keys)))
-    return [Name(*row) for row in rows]
+    return [Name(*row) for row in connection.execute(_SHARING, {IDS: list(ids)})]
 
 
-async def _links(connection: AsyncConnection, ids: Collection[str]) -> list[tuple[str, str]]:
-    query = select(links.c.webhook_id, links.c.uid)
-    rows = await connection.execute(query.where(or_(links.c.webhook_id.in_(ids), links.c.uid.in_(ids))))
+def _links(connection: Connection, ids: Collection[str]) -> list[tuple[str, str]]:
+    rows = connection.execute(_LINKS, {IDS: list(ids), "uids": list(ids)})
     return [(row.webhook_id, row.uid) for row in rows]
 
 
-async def _alike(connection: AsyncConnection, strangers: Sequence[Event]) -> set[str]:
+def _alike(connection: Connection, strangers: Sequence[Event]) -> set[str]:
     """Names of bookings of the same type and booker that still miss the kind of name an event gives."""
-    wanted: dict[str, set[str]] = {}
+    wanted: dict[str, set[str]] = {"by_repair": set(), "by_webhook": set()}
     for event in strangers:
         if who := contact(event.booking):
-            wanted.setdefault("webhook" if event.source == SOURCE else "uid", set()).add(who)
-    kind, digest = booking_names.c.kind, booking_names.c.contact
-    which = [and_(kind == wanted_kind, digest.in_(who)) for wanted_kind, who in wanted.items()]
-    if not which:
+            wanted["by_repair" if event.source == SOURCE else "by_webhook"].add(who)
+    if not any(wanted.values()):
         return set()
-    query = select(booking_names.c.id).where(or_(*which)).order_by(booking_names.c.at.desc())
-    return set(await connection.scalars(query.limit(_MOST_ALIKE)))
+    return set(connection.scalars(_ALIKE, {name: list(who) for name, who in wanted.items()}))
 
 
-async def _states(connection: AsyncConnection, keys: Collection[str]) -> dict[str, Gist]:
-    query = select(booking_states.c.booking_id, booking_states.c.state)
-    known = query.where(booking_states.c.booking_id.in_(keys), booking_states.c.state.is_not(None))
-    return {row.booking_id: Gist.read(row.state) for row in await connection.execute(known)}
+def _states(connection: Connection, keys: Collection[str]) -> dict[str, Gist]:
+    rows = connection.execute(_STATES, {IDS: list(keys)})
+    return {row.booking_id: Gist.read(row.state) for row in rows}
 
 
-async def _mirrored(connection: AsyncConnection, strangers: Sequence[Event]) -> dict[str, dict[str, Gist]]:
+def _mirrored(connection: Connection, strangers: Sequence[Event]) -> dict[str, dict[str, Gist]]:
     who = {contact(event.booking) for event in strangers if event.source == SOURCE}
     found: dict[str, dict[str, Gist]] = {}
     if who:
-        query = select(sightings.c.contact, sightings.c.uid, sightings.c.seen)
-        for row in await connection.execute(query.where(sightings.c.contact.in_(who)).limit(_MOST_ALIKE)):
+        for row in connection.execute(_SEEN, {IDS: list(who)}):
             found.setdefault(row.contact, {})[row.uid] = Gist.read(row.seen)
     return found
 
 
-async def save(
-    database: Database, connection: AsyncConnection, learnt: Collection[Name], now: datetime
-) -> None:
+def save(database: Database, connection: Connection, learnt: Collection[Name], now: datetime) -> None:
     """Keep what was learnt of names."""
     if learnt:
-        statement: Any = (sqlite if database.is_sqlite else postgresql).insert(booking_names)
-        new = {name: statement.excluded[name] for name in ("key", "contact", "repaired_at", "at")}
         rows = [{field: getattr(name, field) for field in Name.__slots__} | {"at": now} for name in learnt]
-        await connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=new), rows)
+        connection.execute(upsert(database.dialect, booking_names, "id"), rows)

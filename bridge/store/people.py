@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, select
 
 from bridge.database import Database
+from bridge.store.statements import upsert
 from bridge.tables.delivery import slack_channels, slack_users
 
 
@@ -25,7 +26,6 @@ class SlackNames:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._insert = sqlite.insert if database.is_sqlite else postgresql.insert
 
     async def user(self, email: str) -> tuple[str, datetime] | None:
         """The id last found for an e-mail ("" for nobody) and when; None when never asked."""
@@ -35,22 +35,32 @@ class SlackNames:
         return (row.slack, row.checked_at) if row else None
 
     async def remember_user(self, email: str, slack: str, now: datetime) -> None:
-        row = {"slack": slack, "checked_at": now}
-        statement = self._insert(slack_users).values(email=email, **row)
+        row = {"email": email, "slack": slack, "checked_at": now}
+        statement = upsert(self._database.dialect, slack_users, "email")
         async with self._database.write() as connection:
-            await connection.execute(statement.on_conflict_do_update(index_elements=["email"], set_=row))
+            await connection.execute(statement, [row])
 
-    async def channel(self, destination: str) -> tuple[SlackPlace, datetime] | None:
-        """The conversation last found for a destination, and when."""
-        query = select(slack_channels).where(slack_channels.c.destination == destination)
+    async def channels(self, since: datetime, limit: int) -> dict[str, tuple[SlackPlace, datetime]]:
+        """By destination, the conversations found since then, and when; the latest of them."""
+        query = select(slack_channels).where(slack_channels.c.checked_at > since)
+        query = query.order_by(slack_channels.c.checked_at.desc()).limit(limit)
         async with self._database.read() as connection:
-            row = (await connection.execute(query)).first()
-        return (SlackPlace(row.channel, row.by_name), row.checked_at) if row else None
+            rows = (await connection.execute(query)).all()
+        return {row.destination: (SlackPlace(row.channel, row.by_name), row.checked_at) for row in rows}
 
-    async def remember_channel(self, destination: str, place: SlackPlace, now: datetime) -> None:
-        row = {"channel": place.channel, "by_name": place.by_name, "checked_at": now}
-        statement = self._insert(slack_channels).values(destination=destination, **row)
-        async with self._database.write() as connection:
-            await connection.execute(
-                statement.on_conflict_do_update(index_elements=["destination"], set_=row)
-            )
+    async def remember_channels(self, places: Mapping[str, SlackPlace], now: datetime) -> None:
+        """Keep the conversations found for these destinations."""
+        await self._database.transact(lambda connection: self.write_channels(connection, places, now))
+
+    def write_channels(self, connection: Connection, places: Mapping[str, SlackPlace], now: datetime) -> None:
+        """As `remember_channels`, within a transaction."""
+        rows = [
+            {
+                "destination": destination,
+                "channel": place.channel,
+                "by_name": place.by_name,
+                "checked_at": now,
+            }
+            for destination, place in places.items()
+        ]
+        connection.execute(upsert(self._database.dialect, slack_channels, "destination"), rows)

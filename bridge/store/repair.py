@@ -185,7 +185,7 @@ def _probe(uid: str, booking: Booking, at: datetime) -> Event:
 
 async def _told(connection: AsyncConnection, probes: dict[str, Event]) -> dict[str, Told]:
     """What was told of these bookings, by uid."""
-    known = Identities(await identities.load(connection, list(probes.values())))
+    known = Identities(await connection.run_sync(identities.load, list(probes.values())))
     keys = {uid: key for uid, probe in probes.items() if (key := known.find(probe))}
     query = select(
         booking_states.c.booking_id, booking_states.c.state, booking_states.c.at, events.c.received_at

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from functools import cache
+from typing import Any, Final, TypeVar
 
-from sqlalchemy import bindparam, literal_column, select, text, union, update
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, bindparam, literal_column, select, text, union, update
 
 from bridge.core.bookings import Booking, Event
 from bridge.core.identity import Name, Register
@@ -23,7 +21,10 @@ from bridge.database import Database
 from bridge.store import identities
 from bridge.store.doorkeeper import REFRESH
 from bridge.store.events import StoredEvent
+from bridge.store.statements import IDS, among, insert_into, upsert
 from bridge.tables.delivery import booking_states, cards, deliveries, events, rules_files
+
+T = TypeVar("T")
 
 TOPIC: Final = "deliveries"
 _ROUTER_LOCK: Final = 0x726F757465
@@ -32,6 +33,22 @@ _COLUMNS: Final = tuple(events.c[name] for name in StoredEvent.__slots__)
 
 RECEIVED: Final = events.c.state == literal_column("'received'")
 """What is to be routed, in the form of its index."""
+
+_RECEIVED: Final = (
+    select(*_COLUMNS, events.c.previous).where(RECEIVED).order_by(events.c.seq).limit(bindparam("most"))
+)
+_STATES: Final = select(booking_states).where(among(booking_states.c.booking_id))
+_CARDED: Final = union(
+    select(cards.c.booking_id, cards.c.destination).where(
+        among(cards.c.booking_id), cards.c.closed.is_(False)
+    ),
+    select(deliveries.c.booking_id, deliveries.c.destination).where(
+        among(deliveries.c.booking_id),
+        deliveries.c.state.in_([literal_column("'waiting'"), literal_column("'sending'")]),
+        deliveries.c.style == "card",
+        deliveries.c.former.is_(False),
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +88,18 @@ class RoutingStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator[RoutingTurn]:
-        """One transaction in which this process alone routes, among all replicas."""
-        async with self._database.write() as connection:
-            if not self._database.is_sqlite:
-                await connection.execute(text(f"SELECT pg_advisory_xact_lock({_ROUTER_LOCK})"))
-            yield RoutingTurn(self._database, connection)
+    async def take_turn(self, work: Callable[[RoutingTurn], T]) -> T:
+        """Do the work in one transaction in which this process alone routes, among all replicas.
 
-    async def anything_received(self) -> bool:
-        """Whether an event waits to be routed; cheap, so that idling is."""
-        query = select(events.c.seq).where(RECEIVED).limit(1)
-        async with self._database.read() as connection:
-            return await connection.scalar(query) is not None
+        It need not be durable: an event whose routing was lost is routed again. Raises Unavailable.
+        """
+
+        def turn(connection: Connection) -> T:
+            if not self._database.is_sqlite:
+                connection.execute(text(f"SELECT pg_advisory_xact_lock({_ROUTER_LOCK})"))
+            return work(RoutingTurn(self._database, connection))
+
+        return await self._database.transact(turn, durable=False)
 
     def ring(self) -> None:
         self._database.ring(TOPIC)
@@ -92,15 +108,13 @@ class RoutingStore:
 class RoutingTurn:
     """The queries inside one turn."""
 
-    def __init__(self, database: Database, connection: AsyncConnection) -> None:
+    def __init__(self, database: Database, connection: Connection) -> None:
         self._database = database
         self._connection = connection
-        self._insert = sqlite.insert if database.is_sqlite else postgresql.insert
 
-    async def received(self, limit: int) -> list[Received]:
+    def received(self, limit: int) -> list[Received]:
         """The oldest events that are not routed yet, or are to be routed again."""
-        query = select(*_COLUMNS, events.c.previous).where(RECEIVED)
-        rows = await self._connection.execute(query.order_by(events.c.seq).limit(limit))
+        rows = self._connection.execute(_RECEIVED, {"most": limit})
         found: list[Received] = []
         for row in rows:
             columns = dict(row._mapping)
@@ -108,87 +122,62 @@ class RoutingTurn:
             found.append(Received(StoredEvent(**columns), previous))
         return found
 
-    async def register(self, events: Sequence[Event]) -> Register:
+    def register(self, events: Sequence[Event]) -> Register:
         """Under which names the bookings of these events are known."""
-        return await identities.load(self._connection, events)
+        return identities.load(self._connection, events)
 
-    async def known(self, booking_ids: Collection[str]) -> dict[str, KnownState]:
-        """The present states of these bookings, as far as they are known."""
-        query = select(booking_states).where(booking_states.c.booking_id.in_(booking_ids))
-        rows = await self._connection.execute(query)
-        return {row.booking_id: known_state(row) for row in rows if row.state is not None}
+    def states(self, booking_ids: Collection[str]) -> tuple[dict[str, KnownState], dict[str, str]]:
+        """The present states of these bookings, as far as they are known, and the position of each one's
+        latest event, kept even when its state was erased."""
+        rows = self._connection.execute(_STATES, {IDS: list(booking_ids)}).all()
+        known = {row.booking_id: known_state(row) for row in rows if row.state is not None}
+        return known, {row.booking_id: row.position for row in rows}
 
-    async def positions(self, booking_ids: Collection[str]) -> dict[str, str]:
-        """The position of each booking's latest event, kept even when its state was erased."""
-        query = select(booking_states.c.booking_id, booking_states.c.position)
-        rows = await self._connection.execute(query.where(booking_states.c.booking_id.in_(booking_ids)))
-        return {row.booking_id: row.position for row in rows}
-
-    async def carded(self, booking_ids: Collection[str]) -> dict[str, set[str]]:
+    def carded(self, booking_ids: Collection[str]) -> dict[str, set[str]]:
         """Where these bookings have a card that is still theirs, or are about to have one."""
-        shown = select(cards.c.booking_id, cards.c.destination).where(
-            cards.c.booking_id.in_(booking_ids), cards.c.closed.is_(False)
-        )
-        coming = select(deliveries.c.booking_id, deliveries.c.destination).where(
-            deliveries.c.booking_id.in_(booking_ids),
-            deliveries.c.state.in_(("waiting", "sending")),
-            deliveries.c.style == "card",
-            deliveries.c.former.is_(False),
-        )
         found: dict[str, set[str]] = {}
-        for row in await self._connection.execute(union(shown, coming)):
+        for row in self._connection.execute(_CARDED, {IDS: list(booking_ids)}):
             found.setdefault(row.booking_id, set()).add(row.destination)
         return found
 
-    async def keep_rules(self, rules: Rules, now: datetime) -> None:
+    def keep_rules(self, rules: Rules, now: datetime) -> None:
         """Keep the rules file that events are routed by, so that it can be said later why."""
         row = {"hash": rules.hash, "text": rules.text, "since": now}
-        await self._connection.execute(self._insert(rules_files).on_conflict_do_nothing(), [row])
+        statement = insert_into(self._database.dialect, rules_files)
+        self._connection.execute(statement.on_conflict_do_nothing(), [row])
 
-    async def write(
+    def write(
         self, routed: Sequence[Routed], rules_hash: str, now: datetime, learnt: Collection[Name] = ()
     ) -> int:
         """Record what became of events, and the names that were learnt; the number of new deliveries."""
-        await identities.save(self._database, self._connection, learnt, now)
-        await self._connection.execute(_EVENT, [_event_row(item, rules_hash, now) for item in routed])
+        identities.save(self._database, self._connection, learnt, now)
+        self._connection.execute(_EVENT, [_event_row(item, rules_hash, now) for item in routed])
         states = {
             item.event.booking_id: _state_row(item, item.read)
             for item in routed
             if item.read and item.state == "routed"
         }
         if states:
-            statement = self._insert(booking_states)
-            changed = {c.name: statement.excluded[c.name] for c in booking_states.c if not c.primary_key}
-            upsert = statement.on_conflict_do_update(index_elements=["booking_id"], set_=changed)
-            await self._connection.execute(upsert, list(states.values()))
+            statement = upsert(self._database.dialect, booking_states, "booking_id")
+            self._connection.execute(statement, list(states.values()))
         rows = [row for item in routed for row in _delivery_rows(item, rules_hash, now)]
         if rows:
-            await self._connection.execute(self._deliver(), rows)
-            await self._database.announce(self._connection, TOPIC)
+            self._connection.execute(_deliver(self._database.dialect), rows)
+            self._database.notify(self._connection, TOPIC)
         return len(rows)
 
-    def _deliver(self) -> Any:
-        """New rows; one that was there stays, unless it only refreshed a card and now tells something."""
-        insert = self._insert(deliveries)
-        new = insert.excluded
-        told = (
-            "rule",
-            "message",
-            "mention",
-            "style",
-            "broadcast",
-            "former",
-            "rules_hash",
-            "state",
-            "next_at",
-        )
-        return insert.on_conflict_do_update(
-            index_elements=["event_id", "destination"],
-            set_={name: new[name] for name in told} | {"attempts": 0, "done_at": None},
-            where=(deliveries.c.style == REFRESH)
-            & (new.style != REFRESH)
-            & (deliveries.c.state != "sending"),
-        )
+
+@cache
+def _deliver(dialect: str) -> Any:
+    """New rows; one that was there stays, unless it only refreshed a card and now tells something."""
+    insert = insert_into(dialect, deliveries)
+    new = insert.excluded
+    told = ("rule", "message", "mention", "style", "broadcast", "former", "rules_hash", "state", "next_at")
+    return insert.on_conflict_do_update(
+        index_elements=["event_id", "destination"],
+        set_={name: new[name] for name in told} | {"attempts": 0, "done_at": None},
+        where=(deliveries.c.style == REFRESH) & (new.style != REFRESH) & (deliveries.c.state != "sending"),
+    )
 
 
 def known_state(row: Any) -> KnownState:

@@ -17,7 +17,7 @@ from bridge.core.rules_file import load
 from bridge.database import Database
 from bridge.router import Router
 from bridge.store.deliveries import Deliveries
-from bridge.store.delivery import Delivery
+from bridge.store.delivery import Claimed, Delivery
 from bridge.store.doorkeeper import Claimant
 from bridge.store.intake import Intake
 from tests import payloads
@@ -58,6 +58,9 @@ class Line:
             pass
 
     async def take(self, owner: str = "me", limit: int = 64, **paces: Pace) -> list[Delivery]:
+        return (await self.claim(owner, limit, **paces)).deliveries
+
+    async def claim(self, owner: str = "me", limit: int = 64, **paces: Pace) -> Claimed:
         claimant = Claimant(owner, **{name: paces.get(name) for name in ("channel", "workspace", "edits")})
         return await self.deliveries.claim(claimant, limit, self.now)
 

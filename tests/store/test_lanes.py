@@ -82,10 +82,11 @@ async def test_a_paced_channel_gets_its_burst_and_lets_others_pass(line: Line) -
     assert len(await line.take(limit=8, channel=pace)) == 5
     (other,) = await line.take(limit=3, channel=pace)  # those offered first must wait: what is behind them?
     assert other.destination == "#b"
-    assert await line.take(channel=pace) == []
-    due = await line.deliveries.next_due(line.now)
-    assert due is not None
-    line.now = due
+    rest = await line.claim(channel=pace)
+    assert rest.deliveries == []
+    assert rest.more
+    assert rest.due is not None
+    line.now = rest.due
     assert len(await line.take(channel=pace)) == 1
 
 

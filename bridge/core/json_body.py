@@ -1,0 +1,64 @@
+"""JSON as it was signed: equal documents are read to equal values, and written as equal bytes."""
+
+from __future__ import annotations
+
+import json
+import math
+from contextlib import suppress
+from typing import Final
+
+import orjson
+
+
+def decode(body: bytes) -> object:
+    """The JSON of a body, by the faster decoder where both must agree. Raises ValueError, RecursionError."""
+    with suppress(orjson.JSONDecodeError):  # half a surrogate pair, or deep nesting
+        document = orjson.loads(body)
+        if not _has_fraction(document):
+            return document
+    return _DECODER.decode(str(body, "utf-8"))
+
+
+def _has_fraction(document: object) -> bool:
+    """Whether there is a number that is no integer of 64 bits."""
+    waiting = [document]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, float):
+            return True
+        if isinstance(value, dict):
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            waiting.extend(value)
+    return False
+
+
+def canonical(identity: list[object]) -> bytes:
+    """The same bytes for equal JSON: keys sorted, nothing optional."""
+    try:
+        return orjson.dumps(identity, option=orjson.OPT_SORT_KEYS)
+    except (TypeError, ValueError):  # half a surrogate pair, or a number of more than 64 bits
+        return json.dumps(identity, sort_keys=True, separators=(",", ":")).encode()
+
+
+def as_json(value: object) -> str:
+    """JSON for another service."""
+    try:
+        return orjson.dumps(value).decode()
+    except (TypeError, ValueError):
+        return json.dumps(value)
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(name)
+
+
+def _number(digits: str) -> float | int:
+    """30.0 and 30 are the same number, so that both give the same identity."""
+    value = float(digits)
+    if not math.isfinite(value):
+        raise ValueError(digits)
+    return int(value) if value.is_integer() and abs(value) < 2**53 else value
+
+
+_DECODER: Final = json.JSONDecoder(parse_constant=_no_constant, parse_float=_number)
