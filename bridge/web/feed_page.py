@@ -44,10 +44,10 @@ class Page:
     now: datetime
 
 
-class Renderer:
-    """Renders pages; `policy` allows the page's own script and style by their digests, and nothing else."""
+class Template:
+    """A page's template; `policy` allows its own script and style by their digests, and nothing else."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
         environment = Environment(
             loader=PackageLoader("bridge.web"),
             autoescape=True,
@@ -55,17 +55,25 @@ class Renderer:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._template = environment.get_template("feed.html")
-        source, _, _ = environment.loader.get_source(environment, "feed.html")  # type: ignore[union-attr]
+        self.render = environment.get_template(name).render
+        source, _, _ = environment.loader.get_source(environment, name)  # type: ignore[union-attr]
         digests: dict[str, list[str]] = {"script": [], "style": []}
         for kind, text in _TAGS.findall(source):
             digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
             digests[kind].append(f"'sha256-{digest}'")
+        allowed = {kind: " ".join(found) or "'none'" for kind, found in digests.items()}
         self.policy = (
-            f"default-src 'none'; script-src {' '.join(digests['script'])};"
-            f" style-src {' '.join(digests['style'])}; base-uri 'none'; form-action 'none';"
-            " frame-ancestors 'none'"
+            f"default-src 'none'; script-src {allowed['script']}; style-src {allowed['style']};"
+            " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         )
+
+
+class Renderer:
+    """Renders pages."""
+
+    def __init__(self) -> None:
+        self._template = Template("feed.html")
+        self.policy = self._template.policy
 
     def __call__(self, page: Page) -> str:
         """The HTML of a page."""
@@ -138,4 +146,18 @@ def _quote(text: str) -> str:
     return quote(text, safe="")
 
 
+def nothing(*, again: int) -> str:
+    """The page where there is none: `again` is after how many seconds there may be one, 0 for never."""
+    if again:
+        title, remedy = "The calendar is not ready yet", "This page tries again by itself in a moment."
+    else:
+        title = "There is no calendar at this address"
+        remedy = (
+            "Check that the address was copied whole. If it was, it has been replaced: your administrator"
+            " can tell you the new one."
+        )
+    return NOTHING.render(title=title, remedy=remedy, again=again)
+
+
+NOTHING: Final = Template("feed_none.html")
 render: Final = Renderer()

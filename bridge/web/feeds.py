@@ -7,7 +7,7 @@ is known is always answered with 200 or 304: calendars switch off what answers w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Final
@@ -22,7 +22,7 @@ from bridge.store.bookings import Bookings
 from bridge.store.feeds import FeedStore, Fetch
 from bridge.web.answers import problem
 from bridge.web.conditional import Parts, accepts_gzip, validators
-from bridge.web.feed_page import Page, render
+from bridge.web.feed_page import NOTHING, Page, nothing, render
 from bridge.web.feed_shelf import Shelf, Shown, feed_key
 
 log = structlog.get_logger()
@@ -39,6 +39,7 @@ _PRIVATE: Final = {
     hdrs.VARY: hdrs.ACCEPT_ENCODING,
 }
 _NEVER_KEPT: Final = {**_PRIVATE, hdrs.CACHE_CONTROL: "private, no-store"}
+_TRY_AGAIN: Final = {**_NEVER_KEPT, hdrs.RETRY_AFTER: str(_RETRY_AFTER)}
 _CALENDAR: Final = "text/calendar; charset=utf-8"
 _UPCOMING: Final = 5
 _MOST_TOKENS: Final = 4_096
@@ -133,26 +134,22 @@ class Feeds:
 
     async def _calendar(self, request: web.Request) -> web.Response:
         agent = _client(request.headers.get(hdrs.USER_AGENT, ""))
-        response = await self._answer(request, self._feed)
+        try:
+            response = await self._feed(request, *await self._find(request.match_info["token"]))
+        except NoSuchFeed:
+            response = problem(404, "not_found", "There is nothing at this address.", _NEVER_KEPT)
+        except (NotYet, Unavailable):
+            response = problem(503, "not_yet", "The bookings are being read. Try again soon.", _TRY_AGAIN)
         self._observe(response.status, agent.name)
         return response
 
     async def _page(self, request: web.Request) -> web.Response:
-        return await self._answer(request, self._show_page)
-
-    async def _answer(
-        self,
-        request: web.Request,
-        show: Callable[[web.Request, Who, Options], Awaitable[web.Response]],
-    ) -> web.Response:
         try:
-            found = await self._find(request.match_info["token"])
-            return await show(request, *found)
+            return await self._show_page(request, *await self._find(request.match_info["token"]))
         except NoSuchFeed:
-            return problem(404, "not_found", "There is nothing at this address.", _NEVER_KEPT)
+            return _html(404, nothing(again=0), NOTHING.policy, _NEVER_KEPT)
         except (NotYet, Unavailable):
-            headers = {**_NEVER_KEPT, hdrs.RETRY_AFTER: str(_RETRY_AFTER)}
-            return problem(503, "not_yet", "The bookings are being read. Try again soon.", headers)
+            return _html(503, nothing(again=_RETRY_AFTER), NOTHING.policy, _TRY_AGAIN)
 
     async def _feed(self, request: web.Request, who: Who, options: Options) -> web.Response:
         now = self._clock()
@@ -190,5 +187,9 @@ class Feeds:
             fetches |= shown.fetched
         address = f"{self._public_url}/feeds/{request.match_info['token']}.ics"
         page = Page(self._shelf.name(who), address, options, entries, view, fetches, now)
-        headers = {**_NEVER_KEPT, "Content-Security-Policy": render.policy}
-        return web.Response(text=render(page), content_type="text/html", headers=headers)
+        return _html(200, render(page), render.policy, _NEVER_KEPT)
+
+
+def _html(status: int, text: str, policy: str, headers: Mapping[str, str]) -> web.Response:
+    headers = {**headers, "Content-Security-Policy": policy}
+    return web.Response(status=status, text=text, content_type="text/html", headers=headers)

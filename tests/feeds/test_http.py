@@ -174,15 +174,15 @@ async def test_every_wrong_address_looks_alike(site: Site) -> None:
         "/feeds/é",
         "/feeds/..%2f",
     ]
-    answers = set()
-    for path in wrong:
-        for ending in (".ics", ""):
+    for ending, kind in ((".ics", "application/json"), ("", "text/html")):
+        answers = set()
+        for path in wrong:
             response, body = await site.get(path + ending)
             headers = {k: v for k, v in response.headers.items() if k != "Date"}
             answers.add((response.status, body, tuple(sorted(headers.items()))))
             assert token.encode() not in body
-    assert len(answers) == 1
-    assert answers.pop()[0] == 404
+            assert (response.status, response.content_type) == (404, kind)
+        assert len(answers) == 1
 
 
 async def test_rotation_revokes_at_once(site: Site) -> None:
@@ -201,6 +201,9 @@ async def test_before_the_first_refresh(site: Site) -> None:
     """Nothing is known yet: 503 with Retry-After for an address of ours, 404 for others."""
     response, _ = await site.get(site.path() + ".ics")
     assert (response.status, response.headers["Retry-After"]) == (503, "30")
+    page, body = await site.get(site.path())
+    assert (page.status, page.headers["Retry-After"]) == (503, "30")
+    assert b'http-equiv="refresh" content="30"' in body
     assert (await site.get("/feeds/" + "a" * 40 + ".ics"))[0].status == 404
     await fill(site)
     assert check(await site.calendar())

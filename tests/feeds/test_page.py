@@ -171,6 +171,32 @@ async def test_in_a_browser(site: Site, tab: Browser, tmp_path: Path) -> None:
     assert [line for line in tab.complaints if "favicon" not in line] == []
 
 
+async def test_copying_without_https(site: Site, tab: Browser) -> None:
+    """Where browsers give pages no clipboard, the button copies in the old way."""
+    who = await book(site)
+    await tab.open(str(site.server.make_url(site.path(who))))
+    await tab.value("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    await tab.value(
+        "document.addEventListener('copy', () => {"
+        " window.copied = address.value.slice(address.selectionStart, address.selectionEnd); })"
+    )
+    await tab.call("Emulation.setFocusEmulationEnabled", enabled=True)
+    await tab.value("document.getElementById('copy').click()")
+    async with asyncio.timeout(5):
+        while await tab.value("document.getElementById('copy').textContent") != "Copied":
+            await asyncio.sleep(0.05)
+    assert await tab.value("window.copied") == f"{PUBLIC}{site.path(who)}.ics"
+
+
+async def test_no_calendar_in_a_browser(site: Site, tab: Browser) -> None:
+    """An address that is no more: words instead of JSON, and what to do."""
+    await tab.open(str(site.server.make_url("/feeds/" + "a" * 40)))
+    text = await tab.value("document.body.innerText")
+    assert "There is no calendar at this address" in text
+    assert "your administrator" in text
+    assert not [line for line in tab.complaints if "favicon" not in line and "404" not in line]
+
+
 async def test_in_a_browser_without_scripts(site: Site, tab: Browser) -> None:
     """All there but the button that needs a script; times are in UTC and say so."""
     who = await book(site)
@@ -179,4 +205,4 @@ async def test_in_a_browser_without_scripts(site: Site, tab: Browser) -> None:
     text = await tab.value("document.body.innerText")
     for words in ("Google Calendar", "Times are in UTC.", "with Zelda 0", f"{SOON.hour:02}:00"):
         assert words in text
-    assert await tab.value("document.getElementById('copy').hidden")
+    assert await tab.value("getComputedStyle(document.getElementById('copy')).display") == "none"
