@@ -7,6 +7,7 @@ from typing import Final
 
 from bridge.core import fitting
 from bridge.core.escaping import cut, cut_plain
+from bridge.core.markup import web_address
 from bridge.core.printing import Face
 from bridge.core.scenes import Json
 from bridge.core.templates import Template
@@ -14,8 +15,12 @@ from bridge.core.templates import Template
 Fill = Callable[[str, Template, Face], str]
 """Runs a template that stands at a path, for a face."""
 
-_ADDRESSES: Final = frozenset({"url", "image_url"})
-_NAMES: Final = frozenset({"type", "block_id", "action_id", "style", "name", "value", "channel_id", "format"})
+_NAMES: Final = ("type", "block_id", "action_id", "style", "name", "value", "channel_id", "format")
+_FACES: Final[Mapping[str, Face]] = {
+    **dict.fromkeys(_NAMES, "raw"),
+    **dict.fromkeys(("url", "image_url"), "address"),
+}
+"""Keys whose values are not read but used; every other text is for people."""
 _SPOKEN: Final = frozenset({"text", "alt_text"})
 _FIRST: Final = ("text", "title", "fields", "elements", "accessory", "alt_text")
 _DEEPEST: Final = 12
@@ -26,7 +31,7 @@ class TooDeep(Exception):
 
 
 def filled(value: object, fill: Fill, path: str = "blocks", face: Face = "plain", depth: int = 0) -> object:
-    """The blocks with every template run: mrkdwn as such, addresses as they are, the rest plain.
+    """The blocks with every template run: mrkdwn as such, addresses fit for Slack, the rest plain.
 
     Raises TooDeep, and what `fill` raises.
     """
@@ -47,8 +52,10 @@ def _filled_mapping(value: Mapping[object, object], fill: Fill, path: str, depth
     made: Json = {}
     for key, item in value.items():
         name = str(key)
-        face: Face = "raw" if name in _ADDRESSES | _NAMES else "mrkdwn" if is_mrkdwn else "plain"
-        made[name] = filled(item, fill, f"{path}.{name}", face, depth + 1)
+        face: Face = _FACES.get(name) or ("mrkdwn" if is_mrkdwn else "plain")
+        made[name] = said = filled(item, fill, f"{path}.{name}", face, depth + 1)
+        if face == "address" and isinstance(said, str):
+            made[name] = web_address(said) or said
     return {**made, "verbatim": True} if is_mrkdwn else made
 
 

@@ -71,7 +71,7 @@ def _parts(scene: Scene, rules: Rules, message: Message, run: Run, mention: Mark
         links=tuple(
             link(address, ours(label))
             for label, template in message.links
-            if (address := run.fill(f"links.{label}", template, "raw"))
+            if (address := run.fill(f"links.{label}", template, "address"))
         ),
         notes=(*([footer] if footer else ()), *remarks(scene)),
         mention=mention,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from bridge.core.near import quote
+from bridge.core.near import did_you_mean, nearest, quote
 
 HOST: Final = "@host"
 """In a rule: a direct message to every host."""
@@ -66,10 +66,9 @@ def _person(said: str) -> str:
         raise BadDestination(
             f"{quote(said)} is a mention, not a place; write `mention: {name.lower()}` beside `to`"
         )
-    if name.lower() == "hosts":
-        raise BadDestination(f"{quote(said)} is not a destination (did you mean '@host'?)")
+    hint = " (did you mean '@host'?)" if nearest(name, ("host",)) else ""
     raise BadDestination(
-        f'{quote(said)} is not a person Slack can find; write "@host", "@name@example.com" or a user id'
+        f'{quote(said)} is not a person Slack can find; write "@host", "@name@example.com" or a user id{hint}'
     )
 
 
@@ -101,9 +100,8 @@ def read_mention(text: str) -> str:
         return said
     if _MAIL.fullmatch(said):
         return said.lower()
-    hint = (
-        f" (did you mean {quote(bare.lower())}?)" if bare.lower() in MENTIONS or _MAIL.fullmatch(bare) else ""
-    )
+    is_mail = _MAIL.fullmatch(bare)
+    hint = f" (did you mean {quote(bare.lower())}?)" if is_mail else did_you_mean(bare, MENTIONS)
     raise BadDestination(
         f"{quote(said)} cannot be mentioned; write host, here, channel, none, "
         f"an e-mail, a user id U… or a user group id S…{hint}"

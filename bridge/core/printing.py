@@ -13,13 +13,14 @@ from jinja2 import Undefined
 from jinja2.runtime import LoopContext
 
 from bridge.core import markup, words
+from bridge.core.addresses import piece
 from bridge.core.escaping import break_emoji, disarm, escape, unescape
 from bridge.core.markup import Markup
 from bridge.core.near import quote
 from bridge.core.views import SHAPES, View
 
-Face = Literal["mrkdwn", "text", "plain", "raw"]
-"""For the eye; in words; for a plain_text object; as it is, for addresses and names of things."""
+Face = Literal["mrkdwn", "text", "plain", "raw", "address"]
+"""For the eye; in words; for a plain_text object; as it is, for names of things; for a web address."""
 
 LONGEST: Final = 20_000
 STEPS: Final = 2_000
@@ -59,6 +60,8 @@ def shown(work: Work, value: object) -> str:
     if isinstance(value, Own):
         return own(value, work.face)
     said = said_of(work, value)
+    if work.face == "address":
+        return piece(said.plain if isinstance(said, Markup) else said)
     if isinstance(said, Markup):
         return {"mrkdwn": said.mrkdwn, "text": said.text}.get(work.face) or said.plain
     if work.face == "raw":
@@ -69,7 +72,7 @@ def shown(work: Work, value: object) -> str:
 @lru_cache(maxsize=1024)
 def own(text: str, face: Face) -> str:
     """The admin's text in this face: complete links are links, every other `<` is only a character."""
-    if face in {"plain", "raw"}:
+    if face in {"plain", "raw", "address"}:
         return _OWN.sub(lambda found: found[2] or found[1] or unescape(found[0]), text)
     return _OWN.sub(lambda found: _own_part(found, face), text)
 
@@ -113,7 +116,9 @@ def faces(work: Work, value: object) -> Markup:
 
 
 def concat(work: Work, values: Sequence[object]) -> str | Markup:
-    """What `a ~ b` gives: text of texts, else Markup."""
+    """What `a ~ b` gives: text of texts, else Markup; in an address, text whose values are marked."""
+    if work.face == "address":
+        return Own(bounded("".join(v if isinstance(v, Own) else shown(work, v) for v in values)))
     said = [value if isinstance(value, Own) else said_of(work, value) for value in values]
     if not any(isinstance(value, Own | Markup) for value in said):
         return bounded("".join(map(str, said)))

@@ -20,6 +20,7 @@ from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from bridge.core import printing, template_grammar
+from bridge.core.addresses import assembled
 from bridge.core.filters import FILTERS, HIDDEN
 from bridge.core.markup import Markup
 from bridge.core.printing import LONGEST, Face, Misuse, Work, look
@@ -132,7 +133,8 @@ class Template:
             raise TemplateFailure(str(error)) from None
         except Exception as error:  # a template must not stop a message, whatever it finds
             raise TemplateFailure(_in_words(error)) from None
-        return "".join(pieces).strip()
+        said = "".join(pieces).strip()
+        return assembled(said) if face == "address" else said
 
 
 def _in_words(error: Exception) -> str:

@@ -87,7 +87,7 @@ def _label(path: str, label: str) -> Iterator[Problem]:
 
 def _address(path: str, template: Template, run: Run) -> Iterator[Problem]:
     try:
-        address = run.fill(path, template, "raw")
+        address = run.fill(path, template, "address")
     except MessageFailure as failure:
         yield failure.path, failure.reason
         return
