@@ -19,9 +19,9 @@ from bridge.core.replies import reply
 from bridge.core.rules import DEFAULT_MESSAGE, Rules
 from bridge.core.scenes import Rendered, Scene
 from bridge.core.templates import Message
-from bridge.core.trials import trial
+from bridge.core.trials import Trials, trial
 
-__all__ = ["Rendered", "Scene", "render", "render_alert", "render_plain", "render_reply", "trial"]
+__all__ = ["Rendered", "Scene", "Trials", "render", "render_alert", "render_plain", "render_reply", "trial"]
 
 
 def render(scene: Scene, rules: Rules, *, message: str | None = None, mention: str = "none") -> Rendered:

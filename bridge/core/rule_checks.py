@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from itertools import islice
 from typing import Any, Final
@@ -14,10 +14,12 @@ from bridge.core.doubts import Doubts
 from bridge.core.grammar import Reading
 from bridge.core.judging import failures
 from bridge.core.near import did_you_mean, nearest, quote
-from bridge.core.nodes import MapNode, Node, broken, join, places
+from bridge.core.nodes import MapNode, Node, broken, join, places, texts
 from bridge.core.rules import DEFAULT_MESSAGE, Rule, Rules
 from bridge.core.templates import Message
 
+MOST_PLACES: Final = 2_000
+"""Templates, or values in them, that a file's messages may hold: to compile one takes about a millisecond."""
 _MOST_MISSPELT: Final = 200
 """Names of messages that are asked what they may mean."""
 _EXAMPLE: Final = re.compile(r"examples\[\d+\]")
@@ -63,8 +65,29 @@ def _webhook(name: str, webhooks: Collection[str]) -> str:
     return f"the webhook {quote(name)} is not configured{did_you_mean(name, known)}; set SLACK_WEBHOOK_{name}"
 
 
+def check_amount(reading: Reading, root: Node | None) -> None:
+    """Refuse messages that would take too long to prepare, before any of it is begun."""
+    node = root.get("messages") if isinstance(root, MapNode) else None
+    if node is None:
+        return
+    amount = 0
+    seen: set[str] = set()
+    for text in texts(node):
+        if text.text not in seen:
+            seen.add(text.text)
+            amount += max(1, text.text.count("{{") + text.text.count("{%"))
+        if amount > MOST_PLACES:
+            said = f"the messages hold more than {MOST_PLACES:,} different texts and {{{{ … }}}} in them"
+            reading.wrong(text, "messages", said)
+            node.broken = True
+            return
+
+
 def check_messages(
-    reading: Reading, root: Node | None, values: Mapping[str, Any], rules: Rules, trial: Any
+    reading: Reading,
+    root: Node | None,
+    values: Mapping[str, Any],
+    trial: Callable[[Message], list[tuple[str, str]]],
 ) -> None:
     """Try every message on the sample events."""
     node = root.get("messages") if isinstance(root, MapNode) else None
@@ -73,7 +96,7 @@ def check_messages(
     for name, message in values.get("messages", {}).items():
         found = node.get(name)
         if isinstance(message, Message) and found is not None:
-            _try_message(reading, found, join("messages", name), trial(message, rules))
+            _try_message(reading, found, join("messages", name), trial(message))
 
 
 def _try_message(reading: Reading, node: Node, path: str, problems: Iterable[tuple[str, str]]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -14,13 +14,11 @@ from bridge.core.grammar import BAD, Reading
 from bridge.core.language import FILE
 from bridge.core.nodes import MapNode
 from bridge.core.problems import Enough, Problem, RulesError, report
-from bridge.core.rule_checks import check_examples, check_messages, check_names, check_use
+from bridge.core.rule_checks import check_amount, check_examples, check_messages, check_names, check_use
 from bridge.core.rules import Rules, RuleSettings
-from bridge.core.templates import Message
 from bridge.core.yaml_tree import MOST_BYTES as MOST_BYTES
 from bridge.core.yaml_tree import Tree, read_tree
 
-Trial = Callable[[Message, Rules], list[tuple[str, str]]]
 _EMPTY: Final = "the file is empty; it begins with `version: 1` and `rules:`"
 _HASH_DIGITS: Final = 12
 
@@ -46,7 +44,6 @@ def load(
     can_look_up: bool = False,
     is_set_up: bool = True,
     now: datetime | None = None,
-    trial: Trial = messages.trial,
 ) -> Loaded:
     """The rules in this text. Raises RulesError with all problems, warnings among them.
 
@@ -61,10 +58,11 @@ def load(
     try:
         for problem in tree.problems:
             reading.problems.add(problem)
+        check_amount(reading, tree.root)
         values = _read(tree, reading)
         rules = _rules(values, text)
         check_names(reading, tree.root, values, webhooks, is_set_up=is_set_up)
-        check_messages(reading, tree.root, values, rules, trial)
+        check_messages(reading, tree.root, values, messages.Trials(rules))
         doubts = find_doubts(reading, tree.root, rules, tree.mended)
         check_examples(reading, values, rules, now, doubts)
         if not reading.lost:

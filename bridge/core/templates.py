@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
+from functools import lru_cache
 from typing import Any, Final
 
 import jinja2
@@ -162,8 +163,12 @@ class Message:
     blocks: object | None = None
 
 
+@lru_cache(maxsize=4096)
 def compile_template(source: str) -> Template:
-    """The template in this text. Raises TemplateProblem for the first problem, which holds the others."""
+    """The template in this text, made once for all places where it stands.
+
+    Raises TemplateProblem for the first problem, which holds the others.
+    """
     if len(source) > LONGEST_SOURCE:
         raise TemplateProblem(f"a template may have {LONGEST_SOURCE:,} characters, this has {len(source):,}")
     try:

@@ -12,25 +12,58 @@ from bridge.core.escaping import plain_size, size
 from bridge.core.markup import web_address
 from bridge.core.near import quote
 from bridge.core.nodes import join
+from bridge.core.printing import Face
 from bridge.core.rules import Rules
 from bridge.core.samples import samples
+from bridge.core.scenes import Scene
 from bridge.core.templates import Message, Template
 
 Problem = tuple[str, str]
 _LABEL = 200
 
 
-def trial(message: Message, rules: Rules) -> list[Problem]:
-    """What is wrong with the message on any of the seven sample events, each problem once.
+class Trials:
+    """Tries messages on the seven sample events; what several of them have in common is tried once."""
 
-    Pairs of path within the message ("fields.When", "blocks[2].text") and words.
-    """
-    found: dict[Problem, None] = {}
-    for scene in samples():
-        run = Run(scene, rules)
-        checks = _own_blocks(message.blocks, run) if message.blocks is not None else _parts(message, run)
-        found.update(dict.fromkeys(checks))
-    return list(found)
+    def __init__(self, rules: Rules) -> None:
+        self._runs = [_Remembering(scene, rules) for scene in samples()]
+
+    def __call__(self, message: Message) -> list[Problem]:
+        """What is wrong with the message on any of the events, each problem once.
+
+        Pairs of path within the message ("fields.When", "blocks[2].text") and words.
+        """
+        found: dict[Problem, None] = {}
+        for run in self._runs:
+            checks = _own_blocks(message.blocks, run) if message.blocks is not None else _parts(message, run)
+            found.update(dict.fromkeys(checks))
+        return list(found)
+
+
+def trial(message: Message, rules: Rules) -> list[Problem]:
+    """What is wrong with one message, as `Trials` tells it."""
+    return Trials(rules)(message)
+
+
+class _Remembering(Run):
+    """A scene that knows what each template says on it: the same one gives the same in every message."""
+
+    def __init__(self, scene: Scene, rules: Rules) -> None:
+        super().__init__(scene, rules)
+        self._said: dict[tuple[str, Face], str | MessageFailure] = {}
+
+    def fill(self, path: str, template: Template, face: Face) -> str:
+        key = (template.source, face)
+        said = self._said.get(key)
+        if said is None:
+            try:
+                said = super().fill(path, template, face)
+            except MessageFailure as failure:
+                said = failure
+            self._said[key] = said
+        if isinstance(said, MessageFailure):
+            raise MessageFailure(path, said.reason) from None
+        return said
 
 
 def _own_blocks(blocks: object, run: Run) -> Iterator[Problem]:

@@ -8,6 +8,17 @@ BOMB = "a0: &a0 [x,x,x,x,x,x,x,x,x]\n" + "".join(
     f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 11)
 )
 CHAIN = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 99))
+
+
+def messages(n: int) -> str:
+    """A file with so many messages, each with a template of its own and one that all have."""
+    made = "".join(
+        f'  m{number}: {{title: "{{{{ event.verb }}}} {number}", body: "{{{{ booking | when }}}}"}}\n'
+        for number in range(n)
+    )
+    return f"version: 1\nrules: [{{name: a, post: {{to: a}}}}]\nmessages:\n{made}"
+
+
 FILES: Final = {
     "alias bomb": (BOMB, "the aliases stand for too much text"),
     "chain of aliases": (CHAIN, "nested more than 50 levels deep, through aliases"),
@@ -41,5 +52,10 @@ FILES: Final = {
     "globs": ("version: 1\nrules: [{when: {type: '" + "*a" * 400_000 + "'}, stop: true}]", ""),
     "anchors": ("".join(f"&a{n} k{n}: 1\n" for n in range(60_000)), ""),
     "braces": ("{" * 1_000_000, ""),
+    "messages": (messages(5_000), "more than 2,000 different texts and {{ … }}"),
+    "values in a message": (
+        "version: 1\nrules: []\nmessages: {m: {body: '" + "{{ a }}" * 100_000 + "'}}\n",
+        "more than 2,000 different texts and {{ … }}",
+    ),
     "curly": ("“: " * 200_000, ""),
 }

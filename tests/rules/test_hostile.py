@@ -18,7 +18,7 @@ from bridge.core.problems import RulesError
 from bridge.core.rules_file import load
 from tests.bench.rules import realistic_rules
 from tests.rules.cases import CASES
-from tests.rules.hostile import FILES
+from tests.rules.hostile import FILES, messages
 
 MOST_CALLS: Final = 2_000_000
 """Of functions, for any file: at the limit of 100,000 values it is some ten for each."""
@@ -135,6 +135,14 @@ def test_checking_is_linear() -> None:
     one, two = calls(lambda: load(small)), calls(lambda: load(large))
     assert two < 2.2 * one
     assert two < MOST_CALLS
+
+
+def test_messages_are_prepared_within_bounds() -> None:
+    """As many as a file may have, all of them different, and the same ones a second time."""
+    text = messages(1_990).encode()
+    first, again = calls(lambda: load(text)), calls(lambda: load(text + b"\n"))
+    assert first < 2 * MOST_CALLS
+    assert again < first / 2
 
 
 def test_mistakes_in_a_large_file_are_found() -> None:
