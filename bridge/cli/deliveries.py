@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated
@@ -47,14 +48,31 @@ def retry(
     """Have dead deliveries tried again."""
     if bool(ids) == everything:
         raise typer.BadParameter("give ids, or --all")
-    count = run(_retry(ids or []))
+    count, refused = run(_retry(list(dict.fromkeys(ids or []))))
+    for line in refused:
+        typer.echo(f"booking-bridge: {line}", err=True)
     typer.echo(f"{count} to be tried again by the running bridge")
-    raise typer.Exit(0 if count or everything else 1)
+    raise typer.Exit(1 if refused else 0)
 
 
-async def _retry(ids: list[str]) -> int:
+async def _retry(ids: list[str]) -> tuple[int, list[str]]:
+    """How many are tried again, and why the others are not."""
     async with opened() as database:
-        return await History(database).retry(ids, datetime.now(UTC))
+        history = History(database)
+        found = await history.deliveries(ids=ids, limit=len(ids)) if ids else []
+        return await history.retry(ids, datetime.now(UTC)), not_retried(ids, found)
+
+
+def not_retried(ids: Iterable[str], found: Iterable[DeliveryRecord]) -> list[str]:
+    """A line for each of these ids that no dead delivery has; `found` are the deliveries that there are."""
+    states = {delivery.id: delivery.state for delivery in found}
+    return [
+        f"delivery {each!r} is {states[each]}, not dead; only dead ones are tried again"
+        if each in states
+        else f"there is no delivery {each!r}; `booking-bridge deliveries list --state dead` shows the ids"
+        for each in ids
+        if states.get(each) != "dead"
+    ]
 
 
 def describe(delivery: DeliveryRecord) -> list[str]:

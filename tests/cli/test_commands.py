@@ -14,8 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from bridge.cli.deliveries import not_retried
 from bridge.core.reading import read_envelope
 from bridge.database import open_database
+from bridge.store.history import DeliveryRecord
 from bridge.store.intake import Intake
 from tests import payloads
 from tests.cli.conftest import Run
@@ -140,6 +142,31 @@ def python(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *arguments], env=environment, capture_output=True, text=True, timeout=60
     )
+
+
+def test_retry_says_which_ids_are_unknown(tmp_path: Path, migrated_file: Path, run: Run) -> None:
+    """Each id by name, once, with where to find the right ones; the status says that it failed."""
+    url = f"sqlite:///{shutil.copy(migrated_file, tmp_path / 'bridge.db')}"
+    code, said, errors = run("deliveries", "retry", "nope", "nix", "nope", BRIDGE_DATABASE_URL=url)
+    assert (code, said) == (1, "0 to be tried again by the running bridge\n")
+    assert errors.splitlines() == [
+        f"booking-bridge: there is no delivery {each!r}; "
+        "`booking-bridge deliveries list --state dead` shows the ids"
+        for each in ("nope", "nix")
+    ]
+    assert run("deliveries", "retry", "--all", BRIDGE_DATABASE_URL=url)[0] == 0
+
+
+def test_retry_says_which_deliveries_are_not_dead() -> None:
+    """The state of those that are there is told, and nothing of the dead ones."""
+    at = datetime(2026, 7, 6, tzinfo=UTC)
+    found = [
+        DeliveryRecord(name, "e", "b", "#a", "r", "card", state, 1, at, "", "", "", "", at, None)
+        for name, state in (("d1", "dead"), ("d2", "sent"))
+    ]
+    assert not_retried(["d1", "d2"], found) == [
+        "delivery 'd2' is sent, not dead; only dead ones are tried again"
+    ]
 
 
 def test_check_imports_no_service(tmp_path: Path) -> None:
