@@ -9,13 +9,15 @@ RUN /opt/bridge/bin/pip install --no-cache-dir --constraint requirements.txt . \
     && /opt/bridge/bin/pip uninstall --yes pip
 
 FROM python:3.13-slim
-RUN useradd --system --uid 10001 --home-dir /data --create-home bridge
+# Numbers, so that a cluster can see that it is not root; no files but the bridge's own in its folder.
+RUN groupadd --system --gid 10001 bridge \
+    && useradd --system --uid 10001 --gid bridge --home-dir /data --create-home --skel /dev/null bridge
 COPY --from=build /opt/bridge /opt/bridge
 ENV PATH=/opt/bridge/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     BRIDGE_DATABASE_URL=sqlite:////data/bridge.db \
     BRIDGE_RULES=/etc/booking-bridge/rules.yaml
-USER bridge
+USER 10001:10001
 WORKDIR /data
 VOLUME /data
 EXPOSE 8080

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: demo serve test lint bench soak pins clean
+.PHONY: demo serve test lint bench soak audit pins clean
 
 demo: .venv/installed
 	$(BIN)/booking-bridge demo $(ARGS)
@@ -27,6 +27,16 @@ bench: .venv/installed
 soak: .venv/installed
 	$(BIN)/python -m tests.soak $(ARGS)
 
+# Asks the package index for known weaknesses of the pinned versions (ARGS="-s osv" asks osv.dev), which needs the network, so
+# that no build depends on it. What could not be looked up fails, too: no answer is not "nothing known".
+audit: .venv-audit/installed
+	.venv-audit/bin/pip-audit --strict --no-deps --disable-pip --progress-spinner off -r requirements.txt $(ARGS)
+
+.venv-audit/installed:
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check 'pip-audit>=2.10,<3'
+	touch $@
+
 # The exact versions come from requirements.txt; the project itself is linked in, not copied.
 .venv/installed: requirements.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.12 …")'
@@ -45,4 +55,4 @@ pins:
 	rm -rf .venv-pins
 
 clean:
-	rm -rf .venv .venv-pins .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-audit .venv-pins .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis

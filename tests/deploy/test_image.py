@@ -47,7 +47,7 @@ def test_what_is_copied_is_there_and_not_ignored() -> None:
 
 def test_the_last_stage_is_small_and_not_root() -> None:
     last = "".join(_lines()).rpartition("\nFROM ")[2]
-    assert "USER bridge" in last
+    assert "USER 10001:10001" in last
     assert "HEALTHCHECK" in last
     assert "pip" not in last.replace("/opt/bridge", "")
     assert [line for line in instructions("ENV") if re.search("SECRET|TOKEN", line)] == []
