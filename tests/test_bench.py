@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 from tests.bench import __main__ as bench
-from tests.bench import report
+from tests.bench import growing, report
 from tests.bench.figures import Figure, at_least, at_most
+from tests.bench.plot import Line, Panel, svg
 
 ROOT = Path(__file__).parents[1]
 README = f"# A\n\nbefore\n{report.BEGIN}\nold\n{report.END}\nafter\n"
@@ -89,3 +91,35 @@ def test_the_readme_shows_the_figures_of_the_last_run() -> None:
         for text in (table[1], (ROOT / "docs" / "bench.md").read_text("utf-8"))
     )
     assert shown == kept != []
+
+
+def test_a_plot_has_a_line_and_its_values_for_each_series() -> None:
+    """Well-formed, the points where logarithmic axes put them, and the same costs on one height."""
+    level, steep = Line("level <1>", [(10, 5), (100, 5), (1000, 5)]), Line("steep", [(10, 1), (1000, 100)])
+    root = ElementTree.fromstring(
+        svg([Panel("A", "things", "{:.0f} s".format, [level, steep])], "what & how")
+    )
+    space = "{http://www.w3.org/2000/svg}"
+    places = [(float(c.attrib["cx"]), float(c.attrib["cy"])) for c in root.iter(f"{space}circle")]
+    assert len({y for _, y in places[:3]}) == 1
+    assert places[1][0] == pytest.approx((places[0][0] + places[2][0]) / 2)
+    assert places[3][1] > places[4][1]
+    said = [text.text for text in root.iter(f"{space}text")]
+    assert {"A", "things", "level <1>", "steep", "1 s", "10 s", "100 s", "1,000"} <= set(said)
+    assert root.attrib["aria-label"] == "what & how"
+
+
+def test_growth_is_written_to_its_own_place(root: Path) -> None:
+    text = f"{README}{report.GROWTH_BEGIN}\n{report.GROWTH_END}\n"
+    (root / "README.md").write_text(text, encoding="utf-8")
+    rows = growing.figures({"a step": [(10, 2e-6), (1000, 4e-6)]}, growing.duration, "rules")
+    report.write_growth(rows, "<svg/>", "today", root)
+    written = (root / "README.md").read_text("utf-8")
+    assert written.startswith(README)
+    assert "| a step, with 10 · 1,000 rules | 2 µs · 4 µs | 100 × as many: 2.0 × |" in written
+    assert (root / "docs" / "growth.svg").read_text("utf-8") == "<svg/>"
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(12.34, "12.3 s"), (0.0021, "2.1 ms"), (8.2e-5, "82 µs")])
+def test_a_duration_is_told_in_the_unit_that_suits_it(seconds: float, said: str) -> None:
+    assert growing.duration(seconds) == said

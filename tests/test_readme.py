@@ -18,7 +18,7 @@ import typer.main
 from bridge.cli import build
 from bridge.core.schema import schema
 from bridge.metrics import Metrics
-from bridge.settings import NAMES
+from bridge.settings import _OPTIONS, NAMES
 from bridge.web.feeds import Feeds
 from bridge.web.health import Health
 from bridge.web.webhook import Webhook
@@ -89,6 +89,11 @@ def _is(name: str, said: str) -> bool:
 @pytest.mark.parametrize("name", [*NAMES, WEBHOOKS])
 def test_every_setting_has_a_row(name: str) -> None:
     assert rows(name)
+
+
+def test_the_options_of_a_database_address_are_in_its_row() -> None:
+    (row,) = rows("BRIDGE_DATABASE_URL")
+    assert [option for option in _OPTIONS if f"`{option}`" not in row] == []
 
 
 @pytest.mark.parametrize("name", commands())

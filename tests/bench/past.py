@@ -70,11 +70,23 @@ _COPIES: Final[Mapping[Table, Mapping[str, str]]] = {
 
 def make(folder: Path, count: int) -> Path:
     """A database in this folder in which so many events, at least PATTERN, were told long ago; its file."""
+    return multiply(short(folder), count)
+
+
+def short(folder: Path) -> Path:
+    """A database in this folder with the short history; its file."""
     (folder / "rules.yaml").write_text(rules(), encoding="utf-8")
     asyncio.run(fill(str(folder), PATTERN))
     with slack("--no-limits", *channels()) as api, serving("service", str(folder), api):
         asyncio.run(until(api, PATTERN))
     file = folder / "bridge.db"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return file
+
+
+def multiply(file: Path, count: int) -> Path:
+    """Let the database of a short history copy it until there are so many events; the file."""
     with closing(sqlite3.connect(file)) as connection:
         connection.executescript("PRAGMA synchronous = OFF; PRAGMA cache_size = -200000")
         for table, changed in _COPIES.items():
@@ -85,7 +97,7 @@ def make(folder: Path, count: int) -> Path:
         ]
         told = connection.execute("SELECT count(*) FROM deliveries WHERE state = 'sent'").fetchone()[0]
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    assert [*stored, told] == [count, count, count], (stored, told)
+    assert [*stored, told] == [count] * 3, (stored, told)
     return file
 
 

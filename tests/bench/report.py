@@ -1,4 +1,4 @@
-"""The table of a whole run: printed, and written to docs/bench.md and between two marks in README.md."""
+"""The tables that runs write: to docs/bench.md, and between marks in README.md."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from tests.bench.figures import Figure
 
 ROOT = Path(__file__).parents[2]
 BEGIN, END = "<!-- written by make bench -->", "<!-- end of make bench -->"
+GROWTH_BEGIN = "<!-- written by make bench ARGS=growing -->"
+GROWTH_END = "<!-- end of growing -->"
 HEAD = "| | measured | beside it | goal | |\n|---|---|---|---|---|"
 _INTRODUCTION = """\
 # Figures
@@ -52,15 +54,32 @@ def rows(figures: Sequence[Figure]) -> str:
     return "\n".join([HEAD, *(figure.row for figure in figures)])
 
 
+def growth_rows(figures: Sequence[Figure]) -> str:
+    """A Markdown table of what grows, without goals."""
+    lines = [f"| {figure.what} | {figure.measured} | {figure.yardstick} |" for figure in figures]
+    return "\n".join(["| | measured | growth |", "|---|---|---|", *lines])
+
+
 def write(results: Results, when: str, root: Path = ROOT) -> None:
     """Write the tables of a whole run. Raises ValueError, before writing, when README.md lacks the marks."""
-    readme = root / "README.md"
-    text = readme.read_text(encoding="utf-8")
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{readme} has no place for the table, between {BEGIN!r} and {END!r}")
     every = [figure for figures in results.values() for figure in figures]
+    text = _placed(root, BEGIN, END, f"Last run: {when}.\n\n{rows(every)}")
     parts = "\n".join(f"\n## {name.capitalize()}\n\n{rows(figures)}" for name, figures in results.items())
     (root / "docs" / "bench.md").write_text(f"{_INTRODUCTION}\n{when}.\n{parts}\n", encoding="utf-8")
-    readme.write_text(f"{before}{BEGIN}\nLast run: {when}.\n\n{rows(every)}\n{END}{after}", encoding="utf-8")
+    (root / "README.md").write_text(text, encoding="utf-8")
+
+
+def write_growth(figures: Sequence[Figure], plot: str, when: str, root: Path = ROOT) -> None:
+    """Write the plot and the table of what grows. Raises ValueError as `write` does."""
+    text = _placed(root, GROWTH_BEGIN, GROWTH_END, f"{growth_rows(figures)}\n\nMeasured {when}.")
+    (root / "docs" / "growth.svg").write_text(plot, encoding="utf-8")
+    (root / "README.md").write_text(text, encoding="utf-8")
+
+
+def _placed(root: Path, begin: str, end: str, table: str) -> str:
+    """README.md with this between two marks."""
+    before, found, rest = (root / "README.md").read_text(encoding="utf-8").partition(begin)
+    _, closed, after = rest.partition(end)
+    if not found or not closed:
+        raise ValueError(f"README.md has no place for the table, between {begin!r} and {end!r}")
+    return f"{before}{begin}\n{table}\n{end}{after}"

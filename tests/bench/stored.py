@@ -15,7 +15,8 @@ from tests.bench.delivering import channels, fill, latency, rules, slack, until
 from tests.bench.figures import Figure, at_most
 
 EVENTS = 100_000
-BACKLOG = 3_000
+BACKLOG = 1_500
+COUNT = 3_000
 ROUNDS = 2
 MOST = 1.25
 
@@ -33,14 +34,14 @@ def _folder(file: Path | None) -> Iterator[str]:
 def _acknowledging(file: Path | None, turn: int) -> float:
     """Seconds for an event."""
     with _folder(file) as folder, serving("service", folder, "http://127.0.0.1:9/api/") as port:
-        return 1 / measure(port, f"stored{turn}-").rate
+        return 1 / measure(port, f"stored{turn}-", COUNT).rate
 
 
 def _telling(file: Path | None, turn: int) -> float:
     """Seconds from webhook to Slack, in the middle."""
     with _folder(file) as folder, slack("--no-limits", *channels()) as api:
         with serving("service", folder, api) as port:
-            times = asyncio.run(latency(port, api, seconds=5))
+            times = asyncio.run(latency(port, api, seconds=4))
         return times[len(times) // 2]
 
 

@@ -21,6 +21,7 @@ from tests.bench.acknowledging import CONNECTIONS, measure, serving
 from tests.bench.figures import Figure
 
 ROUNDS = 2
+COUNT = 3_000
 WHAT = f"events acknowledged, {CONNECTIONS} connections, whole service ÷ Debian's `webhook`"
 HOOK = {
     "id": "copera",
@@ -78,9 +79,9 @@ def _both(program: str, turn: int) -> tuple[load.Result, load.Result]:
         tempfile.TemporaryDirectory() as folder,
         serving("service", folder, "http://127.0.0.1:9/api/") as port,
     ):
-        ours = measure(port, f"w{turn}-")
+        ours = measure(port, f"w{turn}-", COUNT)
     with webhook(program) as port:
-        theirs = measure(port, f"w{turn}-")
+        theirs = measure(port, f"w{turn}-", COUNT)
     assert set(ours.statuses) == set(theirs.statuses) == {202}, (ours.statuses, theirs.statuses)
     return ours, theirs
 
