@@ -47,8 +47,8 @@ def requests(count: int, event: str = "booking.confirmed", prefix: str = "b") ->
     ]
 
 
-def measure(port: int, prefix: str, count: int = COUNT) -> load.Result:
-    return asyncio.run(load.run(port, requests(count, prefix=prefix), CONNECTIONS))
+def measure(port: int, prefix: str) -> load.Result:
+    return asyncio.run(load.run(port, requests(COUNT, prefix=prefix), CONNECTIONS))
 
 
 def bench() -> list[Figure]:

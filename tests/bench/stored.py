@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.bench import past
-from tests.bench.acknowledging import measure, serving
+from tests.bench import load, past
+from tests.bench.acknowledging import CONNECTIONS, requests, serving
 from tests.bench.delivering import channels, fill, latency, rules, slack, until
 from tests.bench.figures import Figure, at_most
 
@@ -31,13 +31,13 @@ def _folder(file: Path | None) -> Iterator[str]:
         yield folder
 
 
-def _acknowledging(file: Path | None, turn: int) -> float:
+def _acknowledging(file: Path | None) -> float:
     """Seconds for an event."""
     with _folder(file) as folder, serving("service", folder, "http://127.0.0.1:9/api/") as port:
-        return 1 / measure(port, f"stored{turn}-", COUNT).rate
+        return 1 / asyncio.run(load.run(port, requests(COUNT, prefix="stored"), CONNECTIONS)).rate
 
 
-def _telling(file: Path | None, turn: int) -> float:
+def _telling(file: Path | None) -> float:
     """Seconds from webhook to Slack, in the middle."""
     with _folder(file) as folder, slack("--no-limits", *channels()) as api:
         with serving("service", folder, api) as port:
@@ -45,7 +45,7 @@ def _telling(file: Path | None, turn: int) -> float:
         return times[len(times) // 2]
 
 
-def _draining(file: Path | None, turn: int) -> float:
+def _draining(file: Path | None) -> float:
     """Seconds for a delivery."""
     with _folder(file) as folder, slack("--no-limits", *channels()) as api:
         asyncio.run(fill(folder, BACKLOG))
@@ -64,7 +64,7 @@ def bench() -> list[Figure]:
     with tempfile.TemporaryDirectory() as folder:
         file = past.make(Path(folder), EVENTS)
         for name, step in steps.items():
-            turns = [(step(None, turn), step(file, turn)) for turn in range(ROUNDS)]
+            turns = [(step(None), step(file)) for _ in range(ROUNDS)]
             empty, full = (min(column) * 1e3 for column in zip(*turns, strict=True))
             what = f"{name}, with {EVENTS:,} stored events ÷ with none"
             figures.append(

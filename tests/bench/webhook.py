@@ -5,6 +5,7 @@ It answers when the command has ended, as the bridge does when the event is on d
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import socket
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from bridge.sandbox.copera import SECRET
 from tests.bench import load
-from tests.bench.acknowledging import CONNECTIONS, measure, serving
+from tests.bench.acknowledging import CONNECTIONS, requests, serving
 from tests.bench.figures import Figure
 
 ROUNDS = 2
@@ -74,14 +75,18 @@ def _wait(port: int) -> None:
     raise TimeoutError(f"nothing listens on port {port}")
 
 
-def _both(program: str, turn: int) -> tuple[load.Result, load.Result]:
+def _measure(port: int) -> load.Result:
+    return asyncio.run(load.run(port, requests(COUNT), CONNECTIONS))
+
+
+def _both(program: str) -> tuple[load.Result, load.Result]:
     with (
         tempfile.TemporaryDirectory() as folder,
         serving("service", folder, "http://127.0.0.1:9/api/") as port,
     ):
-        ours = measure(port, f"w{turn}-", COUNT)
+        ours = _measure(port)
     with webhook(program) as port:
-        theirs = measure(port, f"w{turn}-", COUNT)
+        theirs = _measure(port)
     assert set(ours.statuses) == set(theirs.statuses) == {202}, (ours.statuses, theirs.statuses)
     return ours, theirs
 
@@ -91,7 +96,7 @@ def bench() -> list[Figure]:
     program = shutil.which("webhook")
     if program is None:
         return [Figure(WHAT, "not measured", "not installed: apt-get install webhook")]
-    turns = [_both(program, turn) for turn in range(ROUNDS)]
+    turns = [_both(program) for _ in range(ROUNDS)]
     mine, his = (max(result.rate for result in column) for column in zip(*turns, strict=True))
     return [Figure(WHAT, f"{mine / his:.2f}", f"{mine:,.0f}/s, webhook {his:,.0f}/s")]
 
