@@ -16,6 +16,7 @@ import structlog
 from bridge.core.messages import render_alert
 from bridge.core.retry import Outcome, Verdict
 from bridge.database import Unavailable
+from bridge.outflow import Outflow
 from bridge.slack import Purpose, Slack
 from bridge.store.doorkeeper import Candidate, Claimant
 from bridge.store.facts import Facts
@@ -46,6 +47,7 @@ class Alerts:
         facts: Facts,
         gates: Gates,
         claimant: Claimant,
+        outflow: Outflow,
         clock: Callable[[], datetime],
     ) -> None:
         self._slack = slack
@@ -53,6 +55,7 @@ class Alerts:
         self._facts = facts
         self._gates = gates
         self._claimant = claimant
+        self._outflow = outflow
         self._clock = clock
         self._lines: dict[str, Counter[str]] = {}
         self._arrived = asyncio.Event()
@@ -100,10 +103,11 @@ class Alerts:
         self._arrived.clear()
         title = f"booking-bridge: {', '.join(told)}"
         message = render_alert(title, [line for lines in told.values() for line in _listed(lines)])
-        if channel.startswith(_WEBHOOK):
-            outcome = await self._slack.post_webhook(channel.removeprefix(_WEBHOOK), message)
-        else:
-            outcome = await self._slack.post(channel, message, Purpose("alert", "post"))
+        async with self._outflow.turn(channel):
+            if channel.startswith(_WEBHOOK):
+                outcome = await self._slack.post_webhook(channel.removeprefix(_WEBHOOK), message)
+            else:
+                outcome = await self._slack.post(channel, message, Purpose("alert", "post"))
         if outcome.verdict is not Verdict.SENT:
             self._not_sent(told, outcome)
             if SHARED in told:

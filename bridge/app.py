@@ -30,6 +30,7 @@ from bridge.courier.sending import Sender
 from bridge.database import Database, open_database
 from bridge.metrics import Metrics
 from bridge.mirror import Mirror
+from bridge.outflow import Outflow
 from bridge.readiness import Readiness
 from bridge.repair import PATIENCE, Repair
 from bridge.retention import Retention
@@ -172,9 +173,11 @@ class Service:
     def _build_sending(self, database: Database, clock: SharedClock) -> None:
         settings = self._settings
         workspace = minute_pace(settings.bridge_workspace_rate)
+        channel = channel_pace(settings.bridge_channel_rate)
+        outflow = Outflow(channel)
         claimant = Claimant(
             owner=f"{socket.gethostname()[:20]}:{os.getpid()}:{os.urandom(3).hex()}",
-            channel=channel_pace(settings.bridge_channel_rate),
+            channel=channel,
             workspace=workspace,
             edits=minute_pace(EDITS_A_MINUTE) if workspace else None,
         )
@@ -184,13 +187,14 @@ class Service:
             facts=Facts(database),
             gates=self.deliveries.gates,
             claimant=claimant,
+            outflow=outflow,
             clock=clock,
         )
         addresses = Addresses(self._slack, SlackNames(database), clock)
         self.courier = Courier(
             database,
             self.deliveries,
-            Sender(self._slack, addresses, self.knowledge, clock, self._reach),
+            Sender(self._slack, addresses, self.knowledge, outflow, clock, self._reach),
             claimant,
             clock=clock,
             report=self.alerts.report,

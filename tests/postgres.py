@@ -41,7 +41,7 @@ class Server:
         self._process = subprocess.Popen(
             [*map(str, command), *options], user=self._user, stderr=subprocess.DEVNULL
         )
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0 and self._answers():

@@ -19,7 +19,7 @@ LAYERS = (
     {"web", "router", "courier", "mirror", "doctor", "rulebook", "alerts", "retention", "repair"},
     {"store", "slack", "copera"},
     {"database", "migrations"},
-    {"tables", "sqlite_writer", "settings", "logs", "metrics", "tasks"},
+    {"tables", "sqlite_writer", "settings", "logs", "metrics", "outflow", "tasks"},
     {"core"},
 )
 """From high to low; siblings do not import each other."""

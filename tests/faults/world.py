@@ -58,9 +58,9 @@ class World:
     sent: list[Sent] = field(default_factory=list)
     begun: datetime = field(default_factory=lambda: datetime.now(UTC) - timedelta(minutes=30))
 
-    async def bridge(self, kill: Kill | None = None, **values: Any) -> Process:
-        """One more bridge on this database."""
-        process = await start_bridge(self.values | values, kill)
+    async def bridge(self, kill: Kill | None = None, ahead: float = 0, **values: Any) -> Process:
+        """One more bridge on this database, its clock so many seconds ahead."""
+        process = await start_bridge(self.values | values, kill, ahead)
         self.bridges.append(process)
         return process
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
+from types import SimpleNamespace
 
 import aiohttp
 import pytest
@@ -105,14 +105,21 @@ async def test_an_ordered_429_keeps_the_method_shut(slack: SlackStandIn, client:
     assert slack.violations == 1
 
 
-async def test_faults_are_aimed(slack: SlackStandIn, client: AsyncWebClient) -> None:
+async def test_faults_are_aimed(
+    slack: SlackStandIn, client: AsyncWebClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """By method, number and arguments; a standing fault takes the rest, until cleared."""
     slack.add_channel("ops", "C0OPS")
     slack.fail_next("*", Refuse("fatal_error"), times=None, match=lambda args: args.get("channel") == "C0OPS")
-    slack.fault = Latency(0.05)
-    started = time.monotonic()
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    monkeypatch.setattr("bridge.sandbox.slack_door.asyncio", SimpleNamespace(sleep=sleep))
+    slack.fault = Latency(60)
     assert (await client.chat_postMessage(channel="C0SALES", text="x"))["ok"]
-    assert time.monotonic() - started >= 0.05
+    assert waits == [60]
     for _ in range(2):
         assert await error(client.chat_postMessage(channel="C0OPS", text="x")) == "fatal_error"
     slack.clear_faults()

@@ -12,6 +12,7 @@ import pytest
 
 from bridge.alerts import SHARED, Alerts
 from bridge.database import Database
+from bridge.outflow import Outflow
 from bridge.sandbox.faults import RateLimit
 from bridge.sandbox.slack import SlackStandIn
 from bridge.slack import Slack
@@ -53,6 +54,7 @@ async def alerts(database: Database, slack: SlackStandIn, clock: Clock) -> Async
             facts=Facts(database),
             gates=Gates(database),
             claimant=Claimant("me", None, None, None),
+            outflow=Outflow(None),
             clock=clock,
         )
         task = asyncio.create_task(running.run())

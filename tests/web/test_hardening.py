@@ -6,7 +6,6 @@ import asyncio
 import gzip
 import json
 import shutil
-import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -30,7 +29,7 @@ from tests import payloads
 SECRET = "hardening"
 POST = f"POST {PATH} HTTP/1.1\r\nHost: x\r\n".encode()
 QUICK = Bounds(head=0.6, unread=0.6)
-PATIENCE = 15.0
+PATIENCE = 120.0
 """Seconds within which everything here must have happened, on a slow machine too."""
 
 
@@ -238,17 +237,16 @@ async def _open(bridge: Bridge, start: bytes) -> tuple[asyncio.StreamReader, asy
 
 
 async def test_slow_and_silent_clients_are_let_go(bridge: Bridge) -> None:
-    """A head that drips, a head that stops, no head at all, half of a second head: all ended."""
+    """A head that drips for ever, one that stops, none at all, half of a second one: all ended."""
 
     async def drip() -> bytes:
-        head = [b"POST / HTTP/1.1\r\nHost: x\r\n", *(b"X-%d: a\r\n" % number for number in range(200))]
+        head = [b"POST / HTTP/1.1\r\nHost: x\r\n", *(b"X-%d: a\r\n" % number for number in range(20_000))]
         return await bridge.send(*head, pause=0.1)
 
     stopped = bridge.send(b"POST / HTTP/1.1\r\nHo")
     second = bridge.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"GET / HT", pause=0.2)
-    begun = time.monotonic()
-    heard = await asyncio.gather(drip(), stopped, second, bridge.send())
-    assert time.monotonic() - begun < PATIENCE
+    async with asyncio.timeout(PATIENCE):
+        heard = await asyncio.gather(drip(), stopped, second, bridge.send())
     assert all(b"408 Request Timeout" in answer for answer in heard[1:3])
     assert heard[3] == b""
     assert await bridge.works()
