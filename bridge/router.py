@@ -32,6 +32,7 @@ _IDLE: Final = 5.0
 _RETRY: Final = 1.0
 _BREATH: Final = 0.02
 _PATIENCE: Final = 2.0
+_SHARE: Final = 3
 
 _TOLD: Final = "what it says was told already: it was found in the read API, or a webhook was faster"
 
@@ -60,13 +61,16 @@ class Router:
         self._busy = busy
         self._kept = ""
         self._behind_since: float | None = None
+        self._took = 0.0  # seconds that the last batch took
 
     async def run(self) -> None:
         """Route for ever; a lost database is waited out."""
         while True:
             try:
                 await self._give_way()
+                begun = time.monotonic()
                 routed = await self.route_received()
+                self._took = time.monotonic() - begun
                 if routed < BATCH:
                     self._behind_since = None
                 if routed < BATCH:  # what came meanwhile rings
@@ -78,10 +82,13 @@ class Router:
     async def _give_way(self) -> None:
         """In a flood let events be acknowledged first: they are safe, and Copera waits.
 
-        Not for longer than `_PATIENCE` seconds; then both go on until the router has caught up.
+        Altogether for `_PATIENCE` seconds; then, until the router has caught up, for `_SHARE` times as
+        long as the last batch took.
         """
-        self._behind_since = self._behind_since or time.monotonic()
-        while self._busy() and time.monotonic() - self._behind_since < _PATIENCE:  # noqa: ASYNC110
+        now = time.monotonic()
+        self._behind_since = self._behind_since or now
+        until = max(self._behind_since + _PATIENCE, now + _SHARE * self._took)
+        while self._busy() and time.monotonic() < until:  # noqa: ASYNC110
             await asyncio.sleep(_BREATH)
 
     async def route_received(self) -> int:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.database import Database, open_database
+from bridge.database import Database
+from bridge.opening import open_database
 from tests import postgres
 
 

@@ -18,6 +18,7 @@ LAYERS = (
     {"readiness"},
     {"web", "router", "courier", "mirror", "doctor", "rulebook", "alerts", "retention", "repair"},
     {"store", "slack", "copera"},
+    {"opening"},
     {"database", "migrations"},
     {"tables", "sqlite_writer", "settings", "logs", "metrics", "outflow", "tasks"},
     {"core"},

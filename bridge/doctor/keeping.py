@@ -13,8 +13,9 @@ from sqlalchemy import make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from bridge import database as databases
-from bridge.database import Database, Unavailable, open_database
+from bridge.database import Database, Unavailable
 from bridge.doctor.findings import Finding, notice, ok, problem
+from bridge.opening import open_database
 from bridge.settings import Settings
 from bridge.store.events import Events
 from bridge.store.figures import Figures

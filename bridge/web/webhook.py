@@ -25,6 +25,9 @@ LARGEST_BODY: Final = 256 * 1024
 
 PATH: Final = "/webhooks/copera"
 _PATIENCE: Final = 10.0
+_AHEAD: Final = timedelta(hours=1)
+"""How far `createdAt` may lie ahead before it is a wrong clock's."""
+
 _FOLD: Final = 10.0
 
 Observer = Callable[[str, str], None]
@@ -90,6 +93,11 @@ class Webhook:
                 "event.refused", event_id=envelope.id, problem="createdAt is older than the retention"
             )
             return self._refuse(400, "too_old", "createdAt is older than this bridge remembers events.")
+        if envelope.at and envelope.at > now + _AHEAD:  # until then it overrules what comes after it
+            remedy = "compare this machine's clock with Copera's: `booking-bridge doctor` does"
+            log.warning(
+                "event.from_the_future", event_id=envelope.id, booking=envelope.booking_id, remedy=remedy
+            )
         self._reach("storing")
         try:
             is_new = await self._intake.accept(envelope, body, version, "webhook", now)

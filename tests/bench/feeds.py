@@ -23,9 +23,10 @@ from bridge.core.calendar import View, finish, summary, uid
 from bridge.core.entries import Entry
 from bridge.core.refresh import window
 from bridge.core.tokens import Options
-from bridge.database import Database, open_database
+from bridge.database import Database
 from bridge.mirror import Mirror
 from bridge.mirror.taking import Taking
+from bridge.opening import open_database
 from bridge.sandbox.copera import TOKEN
 from bridge.store.bookings import Bookings
 from bridge.web.feed_shelf import Shelf

@@ -1,6 +1,7 @@
 """The servers that are measured, each in a process of its own; prints its port, ends on SIGTERM.
 
-`python -m tests.bench.servers bare` is the yardstick: a handler that reads the body and answers 202.
+`python -m tests.bench.servers bare` is the yardstick: a handler that reads the body and answers 202,
+on asyncio's own loop; `bare-uvloop` is the same on uvloop.
 `… receiver FOLDER` verifies and stores; `… service FOLDER SLACK_URL` is the whole bridge.
 """
 
@@ -17,7 +18,7 @@ from aiohttp import web
 
 from bridge import logs
 from bridge.app import Service
-from bridge.database import open_database
+from bridge.opening import open_database
 from bridge.sandbox.copera import SECRET
 from bridge.settings import Settings
 from bridge.store.intake import Intake
@@ -35,7 +36,7 @@ async def main(kind: str, *arguments: str) -> None:
         return
     application = web.Application(client_max_size=LARGEST_BODY)
     work: asyncio.Task[None] | None = None
-    if kind == "bare":
+    if kind.startswith("bare"):
         application.add_routes([web.post("/webhooks/copera", _bare)])
     else:
         intake = Intake(await open_database(f"sqlite:///{arguments[0]}/bridge.db"))
@@ -87,4 +88,5 @@ async def _service(
 
 
 if __name__ == "__main__":
-    uvloop.run(main(*sys.argv[1:]))
+    run = asyncio.run if sys.argv[1] == "bare" else uvloop.run
+    run(main(*sys.argv[1:]))

@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import select
 
 from bridge.core.pacing import CHANNEL_BURST
-from bridge.database import open_database
+from bridge.opening import open_database
 from bridge.tables.delivery import deliveries
 from tests import postgres
 from tests.faults.processes import Kill

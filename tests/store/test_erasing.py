@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from bridge.database import open_database
+from bridge.opening import open_database
 from bridge.retention import Retention
 from bridge.store.events import Events
 from bridge.store.facts import Facts

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import structlog
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
@@ -173,6 +174,16 @@ async def test_an_event_older_than_the_retention_is_refused(client: Client) -> N
     """Its identity may have been forgotten, so it could not be told from a repeat."""
     status, answer = await post(client, payloads.body(createdAt="2026-06-01T00:00:00.000Z"))
     assert (status, answer["error"]) == (400, "too_old")
+
+
+@pytest.mark.parametrize(("minutes", "is_told"), [(59, False), (61, True)])
+async def test_an_event_from_the_future_is_kept_and_told(client: Client, minutes: int, is_told: bool) -> None:
+    """It overrules what comes after it, so the log says why an older one will be superseded."""
+    at = (NOW + timedelta(minutes=minutes)).isoformat()
+    with structlog.testing.capture_logs() as said:
+        assert (await post(client, payloads.body(createdAt=at)))[0] == 202
+    told = [line for line in said if line["event"] == "event.from_the_future"]
+    assert [line["booking"] for line in told] == (["665f1"] if is_told else [])
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH"])

@@ -1,0 +1,174 @@
+"""Opening a database: which driver, with what settings, brought up to date by the migrations."""
+
+from __future__ import annotations
+
+import fcntl
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from typing import IO, Any, Final
+from urllib.parse import urlencode
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError, ProgrammingError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from bridge.database import Database, Unavailable, reason, translated
+from bridge.sqlite_writer import SqliteWriter
+
+_BUSY_SECONDS: Final = 3
+_MIGRATION_LOCK: Final = 0x626F6F6B  # any number that is ours alone among PostgreSQL's advisory locks
+_FORBIDDEN: Final = "42501"  # PostgreSQL's state for what the role may not do
+
+
+async def open_database(url: str, *, exclusive: bool = False, migrate: bool = True) -> Database:
+    """Open the database at a URL of the settings' form and bring its tables up to date.
+
+    `exclusive` makes sure that no other service uses the same SQLite file. Raises Unavailable, which
+    then names the setting and the place, without the password.
+    """
+    target = _driver_url(url)
+    is_sqlite = target.get_backend_name() == "sqlite"
+    if migrate and is_sqlite:
+        _try_file(Path(target.database or ""))
+    lock = _lock_file(target) if exclusive and is_sqlite else None
+    writer, reader = _engines(target)
+    sqlite = SqliteWriter(_sqlite_engine(target.database or "")) if is_sqlite else None
+    database = Database(writer, reader, sqlite, lock)
+    try:
+        if migrate:
+            async with _opening(target):
+                await _migrate(writer)
+    except BaseException:
+        await database.close()
+        raise
+    return database
+
+
+def _driver_url(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise Unavailable("BRIDGE_DATABASE_URL: expected sqlite:///FILE or postgresql://…") from None
+    drivers = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
+    driver = drivers.get(parsed.get_backend_name())
+    if driver is None:
+        raise Unavailable("BRIDGE_DATABASE_URL: expected sqlite:///FILE or postgresql://…")
+    if driver.startswith("sqlite") and parsed.database in {None, "", ":memory:"}:
+        raise Unavailable("BRIDGE_DATABASE_URL: SQLite needs a file, as in sqlite:///bridge.db")
+    return parsed.set(drivername=driver)
+
+
+def _try_file(path: Path) -> None:
+    """See that SQLite can use this file, before aiosqlite's threads, which would leave a traceback."""
+    said = f"BRIDGE_DATABASE_URL: cannot use {path}"
+    if not path.absolute().parent.is_dir():
+        raise Unavailable(f"{said}: there is no folder {path.absolute().parent}")
+    try:
+        with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as connection:
+            connection.execute("PRAGMA schema_version")
+    except sqlite3.Error as problem:
+        raise Unavailable(f"{said}: {problem}") from None
+
+
+@asynccontextmanager
+async def _opening(url: URL) -> AsyncIterator[None]:
+    """Say of troubles where they are."""
+    place = url.database if url.get_backend_name() == "sqlite" else f"PostgreSQL at {_server(url)}"
+    try:
+        async with translated():
+            yield
+    except Unavailable as problem:
+        verb = "cannot reach " if isinstance(problem.__cause__, OSError) else ""
+        raise Unavailable(f"BRIDGE_DATABASE_URL: {verb}{place}: {problem}") from problem
+    except ProgrammingError as problem:
+        if getattr(problem.orig, "sqlstate", "") != _FORBIDDEN:
+            raise
+        raise Unavailable(f"BRIDGE_DATABASE_URL: {place}: {reason(problem.orig)}") from problem
+
+
+def _server(url: URL) -> str:
+    host = url.host or url.query.get("host", "localhost")
+    return f"[{host}]:{url.port or 5432}" if ":" in str(host) else f"{host}:{url.port or 5432}"
+
+
+def _lock_file(url: URL) -> IO[str]:
+    path = Path(f"{url.database}.lock")
+    try:
+        held = path.open("w")
+    except OSError as problem:
+        raise Unavailable(f"BRIDGE_DATABASE_URL: cannot write {path}: {problem.strerror}") from None
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        held.close()
+        message = f"another booking-bridge is using {url.database}; several at once need PostgreSQL"
+        raise Unavailable(message) from None
+    return held
+
+
+def _engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
+    if url.get_backend_name() != "sqlite":
+        # asyncpg reads libpq's names, sslmode above all, from an address only; the rest it is given by name
+        options = f"postgresql:///?{urlencode(url.query, doseq=True)}" if url.query else None
+        arguments = {"timeout": _BUSY_SECONDS, "command_timeout": 30, "dsn": options}
+        engine = create_async_engine(
+            url.set(query={}),
+            pool_size=10,
+            max_overflow=5,
+            pool_timeout=_BUSY_SECONDS,
+            connect_args=arguments,
+        )
+        return engine, engine.execution_options(isolation_level="REPEATABLE READ")
+    writer = create_async_engine(url, pool_size=1, max_overflow=0)
+    reader = create_async_engine(url, pool_size=4, max_overflow=0)
+    for engine, begin in ((writer, "BEGIN IMMEDIATE"), (reader, "BEGIN")):
+        _prepare_sqlite(engine.sync_engine, begin)
+    return writer, reader
+
+
+def _sqlite_engine(path: str) -> Engine:
+    """For the writer's own thread."""
+    arguments = {"check_same_thread": False, "cached_statements": 512}
+    engine = create_engine(URL.create("sqlite", database=path), connect_args=arguments)
+    _prepare_sqlite(engine, "BEGIN IMMEDIATE")
+    return engine
+
+
+def _prepare_sqlite(engine: Engine, begin: str) -> None:
+    def connected(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # the driver must not begin transactions by itself
+        cursor = connection.cursor()
+        for pragma in (
+            f"busy_timeout = {_BUSY_SECONDS * 1000}",
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "foreign_keys = ON",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    def began(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    event.listen(engine, "connect", connected)
+    event.listen(engine, "begin", began)
+
+
+async def _migrate(engine: AsyncEngine) -> None:
+    """Run the migrations; on PostgreSQL under an advisory lock, since replicas start together."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+
+    def upgrade(connection: Connection) -> None:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+    async with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            await connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
+        await connection.run_sync(upgrade)
