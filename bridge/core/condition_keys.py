@@ -22,7 +22,7 @@ from bridge.core.grammar import BAD, SCALAR, As, Kind, Reading, Text
 from bridge.core.near import did_you_mean, quote
 from bridge.core.nodes import MapNode
 from bridge.core.patterns import compile_pattern, fold
-from bridge.core.tables import Either, Key, ListOf, MapOf, Named, Table
+from bridge.core.tables import Either, Key, ListOf, MapOf, Named, Table, one_of
 
 Conditions = tuple[Condition, ...]
 LENGTH_PATTERN: Final = r"^\s*(?=\S)(\d{1,5}[dD])?\s*(\d{1,6}[hH])?\s*(\d{1,7}[mM]([iI][nN])?)?\s*$"
@@ -89,9 +89,8 @@ def _amount(path: str, kind: Kind, example: Any) -> Kind:
             return reading.wrong(node, where, "min is more than max, so this never holds")
         return (Between(path, low, high),)
 
-    return Either(
-        Table("a mapping with min and max", limits, between), As(kind, lambda n: (Between(path, n, n),))
-    )
+    mapping = Table("a mapping with min and max", limits, between, form=one_of(limits))
+    return Either(mapping, As(kind, lambda n: (Between(path, n, n),)))
 
 
 def _starts(path: str) -> Kind:

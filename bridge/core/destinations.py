@@ -27,6 +27,12 @@ USER_ID: Final = re.compile(f"[UW]{_ID}")
 GROUP_ID: Final = re.compile(f"S{_ID}")
 
 
+MENTION_PATTERN: Final = (
+    rf"^\s*({'|'.join(MENTIONS)}|{USER_ID.pattern}|{GROUP_ID.pattern}|{_MAIL.pattern})\s*$"
+)
+"""What `read_mention` takes, for the schema."""
+
+
 class BadDestination(ValueError):
     """Text that is no destination or mention; the message is for the admin."""
 

@@ -45,8 +45,8 @@ class Reading:
         self._numbers = list(self.lost)
 
     def is_torn(self, node: Node) -> bool:
-        """Whether lines were skipped in this mapping or list."""
-        return bool(self.lost_in(node))
+        """Whether lines or keys were skipped in this mapping or list."""
+        return bool(self.lost_in(node)) or "" in getattr(node, "doubled", ())
 
     def lost_in(self, node: Node) -> list[int]:
         """The numbers of the lines that were skipped in it."""

@@ -26,7 +26,7 @@ from bridge.core.nodes import MapNode
 from bridge.core.patterns import fold
 from bridge.core.rule_keys import NAME, POSTS, RULE
 from bridge.core.rules import Look, RuleSettings, Show
-from bridge.core.tables import Key, ListOf, MapOf, Table
+from bridge.core.tables import Key, ListOf, MapOf, Table, one_of
 
 VERSION: Final = "1"
 MOST_RULES: Final = 5_000
@@ -210,5 +210,5 @@ FILE: Final = Table(
     },
     _file,
     "The rules of a booking bridge: which booking events are posted where in Slack, and how they look.",
-    ("rules", "otherwise"),
+    one_of(("rules", "otherwise")),
 )

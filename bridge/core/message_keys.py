@@ -8,7 +8,7 @@ from typing import Any, Final
 from bridge.core.grammar import BAD, SCALAR, Reading, Schema, Text
 from bridge.core.near import listed
 from bridge.core.nodes import ListNode, MapNode, Node, TextNode, join
-from bridge.core.tables import Key, ListOf, MapOf, Table
+from bridge.core.tables import Key, ListOf, MapOf, Table, one_of
 from bridge.core.templates import Message, TemplateProblem, compile_template
 
 _NUMBER: Final = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{1,9})?")
@@ -118,4 +118,8 @@ MESSAGE: Final = Table(
     },
     _message,
     "How a message looks: Jinja2 templates in a sandbox.",
+    {
+        **one_of((*PARTS, "blocks")),
+        "dependentSchemas": {"blocks": {"properties": dict.fromkeys(PARTS, False)}},
+    },
 )

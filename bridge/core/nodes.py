@@ -47,7 +47,10 @@ class TextNode(Node):
 
 @dataclass(slots=True)
 class MapNode(Node):
-    """A mapping in the order written; keys are texts and differ. `doubled` were written more than once."""
+    """A mapping in the order written; keys are texts and differ. `doubled` were written more than once.
+
+    Among those "" stands for keys that could not be read.
+    """
 
     entries: dict[str, tuple[TextNode, Node]] = field(default_factory=dict)
     doubled: set[str] = field(default_factory=set)

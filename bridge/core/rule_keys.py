@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from bridge.core.condition_keys import EVENT, WHEN
 from bridge.core.conditions import EVERYTHING
-from bridge.core.destinations import WEBHOOK, read_destination, read_mention
-from bridge.core.grammar import SCALAR, As, Flag, Reading, Text, word
+from bridge.core.destinations import MENTION_PATTERN, WEBHOOK, read_destination, read_mention
+from bridge.core.grammar import SCALAR, TRUE, As, Flag, Reading, Text, word
 from bridge.core.near import quote
 from bridge.core.nodes import MapNode, Node
 from bridge.core.routing import OTHERWISE
@@ -71,6 +71,8 @@ def _rule(values: dict[str, Any], node: MapNode, path: str, reading: Reading) ->
     )
 
 
+_TO_WEBHOOK: Final = {"type": "string", "pattern": r"^\s*[Ww][Ee][Bb][Hh][Oo][Oo][Kk]:"}
+"""Such a destination can only post, never show a card."""
 DESTINATION: Final = Text('a destination such as "#sales" or "@host"', read_destination, SCALAR)
 NAME: Final = Text("a name", str.strip, SCALAR)
 
@@ -86,7 +88,11 @@ POST: Final = Table(
         ),
         "message": Key(NAME, "One of `messages`; else the booking type's, else `default`.", ("sales",)),
         "mention": Key(
-            Text("host, here, channel, none, an e-mail or an id", read_mention, SCALAR),
+            Text(
+                "host, here, channel, none, an e-mail or an id",
+                read_mention,
+                {"type": "string", "pattern": MENTION_PATTERN},
+            ),
             "Who is mentioned: host, here, channel, none, an e-mail, a user id or a user group id.",
             ("host", "here", "S0614TZR7"),
         ),
@@ -104,6 +110,13 @@ POST: Final = Table(
     },
     _post,
     "One posting.",
+    {
+        "if": {
+            "required": ["to"],
+            "properties": {"to": {"anyOf": [_TO_WEBHOOK, {"type": "array", "contains": _TO_WEBHOOK}]}},
+        },
+        "then": {"properties": {"style": {"const": "post"}}},
+    },
 )
 POSTS: Final = Named(
     "posts",
@@ -126,5 +139,10 @@ RULE: Final = Table(
     },
     _rule,
     "Rules are tried in order; every one whose `when` holds posts.",
-    ("post", "stop"),
+    {
+        "anyOf": [
+            {"required": ["post"]},
+            {"required": ["stop"], "properties": {"stop": {"enum": [True, *TRUE]}}},
+        ]
+    },
 )

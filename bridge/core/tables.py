@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bridge.core.grammar import BAD, Kind, Reading, Schema, mismatch
@@ -115,6 +115,11 @@ class Key:
     """Why it cannot be left out, as the problem's text; "" when it can."""
 
 
+def one_of(names: Iterable[str]) -> Schema:
+    """Schema: one of these keys has to be there."""
+    return {"anyOf": [{"required": [name]} for name in names]}
+
+
 Build = Callable[[dict[str, Any], MapNode, str, Reading], Any]
 
 
@@ -130,8 +135,8 @@ class Table:
     keys: Mapping[str, Key]
     build: Build = _as_dict
     doc: str = ""
-    needs_any: tuple[str, ...] = ()
-    """One of these keys has to be there; which is the caller's to check, the schema says it too."""
+    form: Mapping[str, Any] = field(default_factory=dict)
+    """What else the schema says of it; `build` complains of the same in words."""
 
     def read(self, node: Node, path: str, reading: Reading) -> Any:
         if not isinstance(node, MapNode):
@@ -184,6 +189,4 @@ class Table:
         required = [name for name, key in self.keys.items() if key.required]
         if required:
             made["required"] = required
-        if self.needs_any:
-            made["anyOf"] = [{"required": [name]} for name in self.needs_any]
-        return made
+        return {**made, **self.form}

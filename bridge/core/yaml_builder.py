@@ -227,6 +227,8 @@ class Builder:
         elif node.plain and node.text == "<<":
             self._complain(node.line, node.column, "merge keys ('<<') are not used here; write the keys out")
             key = TextNode(node.line, node.column, "", broken=True)
+        if key.broken and isinstance(top.node, MapNode):
+            top.node.doubled.add("")
         top.key = key
 
     def _attach(self, node: Node) -> None:
