@@ -47,9 +47,11 @@ def run(chosen: Sequence[str]) -> report.Results:
     """The figures of these parts, printed as they come."""
     results = {}
     for name in chosen:
+        began = time.monotonic()
         results[name] = (PARTS | BY_NAME)[name]()
         for figure in results[name]:
-            print(f"{name}: {figure.line}", flush=True)
+            print(f"{name}: {figure.line}")
+        print(f"{name}: took {time.monotonic() - began:.0f} s", flush=True)
     return results
 
 

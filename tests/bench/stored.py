@@ -9,14 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.bench import load, past
-from tests.bench.acknowledging import CONNECTIONS, requests, serving
+from tests.bench import past
+from tests.bench.acknowledging import measure, serving
 from tests.bench.delivering import channels, fill, latency, rules, slack, until
 from tests.bench.figures import Figure, at_most
 
 EVENTS = 100_000
 BACKLOG = 1_500
-COUNT = 3_000
 ROUNDS = 2
 MOST = 1.25
 
@@ -34,7 +33,7 @@ def _folder(file: Path | None) -> Iterator[str]:
 def _acknowledging(file: Path | None) -> float:
     """Seconds for an event."""
     with _folder(file) as folder, serving("service", folder, "http://127.0.0.1:9/api/") as port:
-        return 1 / asyncio.run(load.run(port, requests(COUNT, prefix="stored"), CONNECTIONS)).rate
+        return 1 / measure(port, "stored").rate
 
 
 def _telling(file: Path | None) -> float:

@@ -5,7 +5,6 @@ It answers when the command has ended, as the bridge does when the event is on d
 
 from __future__ import annotations
 
-import asyncio
 import json
 import shutil
 import socket
@@ -18,11 +17,10 @@ from pathlib import Path
 
 from bridge.sandbox.copera import SECRET
 from tests.bench import load
-from tests.bench.acknowledging import CONNECTIONS, requests, serving
+from tests.bench.acknowledging import CONNECTIONS, measure, serving
 from tests.bench.figures import Figure
 
 ROUNDS = 2
-COUNT = 3_000
 WHAT = f"events acknowledged, {CONNECTIONS} connections, whole service ÷ Debian's `webhook`"
 HOOK = {
     "id": "copera",
@@ -75,18 +73,14 @@ def _wait(port: int) -> None:
     raise TimeoutError(f"nothing listens on port {port}")
 
 
-def _measure(port: int) -> load.Result:
-    return asyncio.run(load.run(port, requests(COUNT), CONNECTIONS))
-
-
 def _both(program: str) -> tuple[load.Result, load.Result]:
     with (
         tempfile.TemporaryDirectory() as folder,
         serving("service", folder, "http://127.0.0.1:9/api/") as port,
     ):
-        ours = _measure(port)
+        ours = measure(port, "w")
     with webhook(program) as port:
-        theirs = _measure(port)
+        theirs = measure(port, "w")
     assert set(ours.statuses) == set(theirs.statuses) == {202}, (ours.statuses, theirs.statuses)
     return ours, theirs
 
