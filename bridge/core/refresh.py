@@ -109,6 +109,10 @@ class Listing:
             else:
                 self.different.pop(sighting.uid, None)
 
+    def unlisted(self) -> list[str]:
+        """The known bookings that were not listed, whether they had to be or not."""
+        return [uid for uid in self.known if uid not in self.seen]
+
     def take_out(self) -> list[Sighting]:
         """What differs so far, which is not kept any longer."""
         taken = list(self.different.values())

@@ -90,7 +90,8 @@ class Refresher:
             return Outcome(believed=False, problem=f"not believed: {plan.reason}")
         count += await self._taking.take(plan.upserts)
         removed, unanswered = await self._ask_for(plan)
-        await self._bookings.forget(since - DAY, self._clock() - GRACE - 2 * DAY)
+        left = self._clock() - GRACE - 2 * DAY
+        await self._bookings.forget(since - DAY, left, [] if listing.shifted else listing.unlisted())
         return Outcome(True, plan.size, count, removed, "; ".join(filter(None, [problem, unanswered])))
 
     async def _read(self, listing: Listing, since: datetime) -> int:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Select, and_, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -24,7 +24,6 @@ from bridge.tables.mirror import booking_hosts, bookings, farewells, links, mirr
 TOPIC: Final = "mirror"
 _SLICE: Final = 200
 """Rows named in one statement, well below SQLite's and PostgreSQL's limits on parameters."""
-
 _MANY: Final = 2_000
 """Rows fetched at a time."""
 
@@ -203,15 +202,25 @@ class Bookings:
         async with self._database.write() as connection:
             await connection.execute(statement)
 
-    async def forget(self, before: datetime, left_before: datetime) -> None:
-        """Erase what starts before a time, and what hosts lost before another: it has left every feed."""
-        old = select(bookings.c.uid).where(bookings.c.start < before)
+    async def forget(self, before: datetime, left_before: datetime, unlisted: Sequence[str]) -> None:
+        """Erase what has left every feed: what starts before a time, what hosts lost before another.
+
+        Also, of the `unlisted`, which Copera has no more, what was called off before that or has no time.
+        """
+        over = or_(farewells.c.start < before, farewells.c.closed_at < left_before)
+        off = or_(bookings.c.start.is_(None), bookings.c.closed_at < left_before)
         async with self._database.write() as connection:
-            for table in (booking_hosts, links):
-                await connection.execute(delete(table).where(table.c.uid.in_(old)))
-            await connection.execute(delete(bookings).where(bookings.c.start < before))
-            over = or_(farewells.c.start < before, farewells.c.closed_at < left_before)
+            await _erase(connection, bookings.c.start < before)
+            for first in range(0, len(unlisted), _SLICE):
+                await _erase(connection, and_(bookings.c.uid.in_(unlisted[first : first + _SLICE]), off))
             await connection.execute(delete(farewells).where(over))
+
+
+async def _erase(connection: AsyncConnection, which: ColumnElement[bool]) -> None:
+    old = select(bookings.c.uid).where(which)
+    for table in (booking_hosts, links):
+        await connection.execute(delete(table).where(table.c.uid.in_(old)))
+    await connection.execute(delete(bookings).where(which))
 
 
 _MARKS: Final = tuple(f"{detail}_{part}" for detail in DETAILS for part in ("sequence", "at"))

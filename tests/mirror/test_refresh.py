@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from bridge.core.bookings import Person
 from bridge.core.feeds import Who
+from bridge.core.refresh import settle
 from bridge.sandbox.copera_api import BOOKING, BOOKINGS, MEMBERS, TYPES
 from bridge.sandbox.faults import BrokenJson, Fault, RateLimit, Refuse, RepeatedCursor, ShortPage, Status
+from bridge.store.bookings import Kept, Saving
 from bridge.store.feeds import FeedStore
 from bridge.store.refreshes import Refreshes
 from tests.mirror.conftest import Workshop
@@ -251,3 +254,27 @@ async def test_what_left_the_window_is_forgotten(workshop: Workshop) -> None:
     workshop.clock.ahead = timedelta(days=60)
     await workshop.mirror.refresh()
     assert 0 < len(await workshop.bookings.traces(SOON)) < count
+
+
+async def test_what_copera_no_longer_has_is_forgotten(workshop: Workshop) -> None:
+    """Called off and gone, or without a time and gone: erased when no feed shows it, though it lies ahead."""
+    calendar = workshop.stand_in.calendar
+    calendar.add_type("Call", "SOLO", [calendar.add_member("Ana", "ana@example.com").id])
+    ahead = SOON + timedelta(days=300)
+    gone, cancelled, stays = (calendar.create("Call", start=ahead, booker=BOOKER).uid for _ in range(3))
+    await workshop.mirror.refresh()
+    [one] = [e for e in (await workshop.feed()).values() if e.uid == stays]
+    timeless = settle(None, replace(one.booking, start=None, end=None), "timeless", workshop.clock())
+
+    def decide(known: object) -> list[Saving]:
+        return [Saving(Kept(timeless, "", workshop.clock()))]
+
+    await workshop.bookings.change(["timeless"], decide)
+    calendar.forget(gone)
+    calendar.cancel(cancelled)
+    await workshop.mirror.refresh()
+    assert set(await workshop.bookings.traces(SOON)) == {gone, cancelled, stays}
+    assert (await workshop.feed())[gone].booking.status == "CANCELLED"
+    workshop.clock.ahead = timedelta(days=33)
+    await workshop.mirror.refresh()
+    assert set(await workshop.bookings.traces(SOON)) == {cancelled, stays}
