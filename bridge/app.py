@@ -33,6 +33,7 @@ from bridge.mirror import Mirror
 from bridge.opening import open_database
 from bridge.outflow import Outflow
 from bridge.readiness import Readiness
+from bridge.rehearsal import rehearse
 from bridge.repair import PATIENCE, Repair
 from bridge.retention import Retention
 from bridge.router import Router
@@ -127,6 +128,7 @@ class Service:
         self._build_line(self.database)
         try:
             await self._build_mirror(self.database)
+            await rehearse(self.database, self.deliveries, self.clock())
             await self._listen()
         except BaseException:
             await self.close()

@@ -105,7 +105,7 @@ class Router:
         return len(routed)
 
     def _route_some(self, turn: RoutingTurn, knowledge: Knowledge, now: datetime) -> list[Routed]:
-        routed, learnt = _route_batch(turn, turn.received(BATCH), knowledge)
+        routed, learnt = route_batch(turn, turn.received(BATCH), knowledge)
         self._reach("routing")
         if routed:
             self._keep_rules(turn, knowledge.rules, now)
@@ -142,7 +142,7 @@ def _other_name(item: Routed) -> str | None:
     return called if called != item.event.booking_id else None
 
 
-def _route_batch(
+def route_batch(
     turn: RoutingTurn, received: Sequence[Received], knowledge: Knowledge
 ) -> tuple[list[Routed], list[Name]]:
     """Decide over events in the order in which they take effect; and the names that were learnt."""

@@ -15,7 +15,7 @@ LAYERS = (
     {"cli"},
     {"sandbox"},
     {"app"},
-    {"readiness"},
+    {"readiness", "rehearsal"},
     {"web", "router", "courier", "mirror", "doctor", "rulebook", "alerts", "retention", "repair"},
     {"store", "slack", "copera"},
     {"opening"},

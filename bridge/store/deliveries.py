@@ -36,9 +36,12 @@ class Deliveries:
 
         One claim at a time among all replicas, so that a lane is never taken twice.
         """
-        return await self._database.transact(lambda connection: self._claim(connection, claimant, limit, now))
+        return await self._database.transact(
+            lambda connection: self.claim_within(connection, claimant, limit, now)
+        )
 
-    def _claim(self, connection: Connection, claimant: Claimant, limit: int, now: datetime) -> Claimed:
+    def claim_within(self, connection: Connection, claimant: Claimant, limit: int, now: datetime) -> Claimed:
+        """As `claim`, in a transaction that others use, too."""
         self.gates.lock(connection)
         while True:
             probes, any_left = self._admitted(connection, claimant, limit, now)
@@ -80,31 +83,36 @@ class Deliveries:
 
         A claim that another replica took over meanwhile is not ours to settle.
         """
+        return await self._database.transact(
+            lambda connection: self.settle_within(connection, settlements, owner, now)
+        )
+
+    def settle_within(
+        self, connection: Connection, settlements: Sequence[Settlement], owner: str, now: datetime
+    ) -> Settled:
+        """As `settle`, in a transaction that others use, too."""
         heard = [
             Heard(item.delivery.destination, item.delivery.probes, item.outcome)
             for item in settlements
             if item.outcome and (item.delivery.probes or item.outcome.verdict != "sent")
         ]
 
-        def write(connection: Connection) -> Settled:
-            if heard:
-                self.gates.lock(connection)
-            held = self._held(connection, settlements, owner)
-            if held:
-                connection.execute(_SETTLE, [_settled_row(item, now) for item in held])
-                self._settle_cards(connection, held)
-            learnt = {item.delivery.destination: item.learnt for item in settlements if item.learnt}
-            if learnt:
-                self._names.write_channels(connection, learnt, now)
-            calls = [_attempt_row(item.delivery, call) for item in settlements for call in item.calls]
-            if calls:
-                connection.execute(_ATTEMPTS, calls)
-            jitter = random.random()  # noqa: S311 - spreads retries
-            shut = self.gates.hear(connection, heard, now, jitter) if heard else []
-            lost = tuple(item for item in settlements if item not in held)
-            return Settled(tuple(held), lost, tuple(shut))
-
-        return await self._database.transact(write)
+        if heard:
+            self.gates.lock(connection)
+        held = self._held(connection, settlements, owner)
+        if held:
+            connection.execute(_SETTLE, [_settled_row(item, now) for item in held])
+            self._settle_cards(connection, held)
+        learnt = {item.delivery.destination: item.learnt for item in settlements if item.learnt}
+        if learnt:
+            self._names.write_channels(connection, learnt, now)
+        calls = [_attempt_row(item.delivery, call) for item in settlements for call in item.calls]
+        if calls:
+            connection.execute(_ATTEMPTS, calls)
+        jitter = random.random()  # noqa: S311 - spreads retries
+        shut = self.gates.hear(connection, heard, now, jitter) if heard else []
+        lost = tuple(item for item in settlements if item not in held)
+        return Settled(tuple(held), lost, tuple(shut))
 
     def _held(
         self, connection: Connection, settlements: Sequence[Settlement], owner: str
