@@ -9,10 +9,15 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from bridge.database import Database
 from bridge.opening import open_database
 from tests import postgres
+
+settings.register_profile("quick", max_examples=40, deadline=None)
+settings.register_profile("thorough", max_examples=1_000, deadline=None)
+settings.load_profile("quick")  # the other: make test ARGS=--hypothesis-profile=thorough
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import gzip
 from dataclasses import replace
 from datetime import timedelta
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.core import feed_body
@@ -29,7 +29,6 @@ changes = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=80)
 @given(changes, st.sampled_from([1, 40, 128, 255]))
 def test_changed_is_built_anew(steps: list[dict[int, int | None]], cut: int) -> None:
     """Whatever is added, moved and removed, wherever segments end: no trace of how it came to be."""

@@ -225,7 +225,7 @@ bookings = st.builds(
 surrogates = st.text(st.characters(categories=None), max_size=50)
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(bookings, max_size=5, unique_by=lambda one: one.uid), st.sampled_from(list(VIEWS)))
 def test_every_feed_reads_back(made: list[Booking], view: str) -> None:
     """icalendar, strict about values as `ical` is, reads every feed back to what went in."""
@@ -245,7 +245,6 @@ def test_every_feed_reads_back(made: list[Booking], view: str) -> None:
         assert event.decoded("DTSTAMP") == event.decoded("LAST-MODIFIED") == NOW
 
 
-@settings(deadline=None, max_examples=60)
 @given(bookings.filter(lambda one: one.start is not None), st.sampled_from(list(VIEWS)))
 def test_the_same_bytes_as_icalendar(booking: Booking, view: str) -> None:
     """Read and written by icalendar, an event is what it was but for where lines are folded."""
@@ -254,7 +253,6 @@ def test_the_same_bytes_as_icalendar(booking: Booking, view: str) -> None:
         assert Event.from_ical(data).to_ical().replace(b"\r\n ", b"") == data
 
 
-@settings(deadline=None)
 @given(surrogates)
 @example("\\" * 200)
 @example("a" * 73 + "\\,")

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bridge.core.block_rules import violations
@@ -47,7 +47,6 @@ def _addresses(source: str, name: str) -> tuple[str, list[str]]:
     return "", [*found, *(link[1:].replace("&amp;", "&") for link in links[:1])]
 
 
-@settings(deadline=None, max_examples=60)
 @given(st.sampled_from(PLACES), st.text(max_size=30))
 @example(PLACES[0], "Eva & Ben #1 ü?=/ |>")
 @example(PLACES[2], "evil.com/")

@@ -87,7 +87,7 @@ DIRECTORY = Directory(map(read_member, building.MEMBERS))
 MENTION = f"<@{building.SLACK_USER}>"
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 @given(
     name=st.sampled_from(sorted(EVENT_KINDS)),
     data=BOOKING,

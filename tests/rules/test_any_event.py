@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.core.bookings import (
@@ -53,7 +53,6 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(FIELDS, JSON)), st.dictionaries(st.text(), JSON))
 def test_any_json_routes(data: dict[str, Any], former: dict[str, Any]) -> None:
     """Whatever Copera sends in whatever field, the event is routed and explained."""
@@ -159,7 +158,6 @@ def _events(draw: st.DrawFn) -> Event:
     return Event("e", draw(st.sampled_from(["created", "cancelled"])), at, booking)
 
 
-@settings(max_examples=150, deadline=None)
 @given(st.lists(WHENS, min_size=1, max_size=8), _events())
 def test_index_agrees_with_conditions(whens: list[Any], event: Event) -> None:
     """The rules found through the index are those whose conditions hold, in order."""
