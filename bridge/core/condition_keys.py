@@ -32,6 +32,8 @@ CLOCK_PATTERN: Final = r"^\s*\d{1,2}:\d{2}\s*[\u2013\u2014-]\s*\d{1,2}:\d{2}\s*$
 def read_event_name(text: str) -> str:
     """The short name of an event. Raises ValueError."""
     name = text.strip().removeprefix("booking.")
+    if "," in name:
+        raise ValueError(f"{quote(text)} is not an event; several are a list: [{text.strip()[:60]}]")
     if name not in EVENT_KINDS:
         known = ", ".join(EVENT_KINDS)
         raise ValueError(f"unknown event {quote(text)}{did_you_mean(name, EVENT_KINDS)}; events are {known}")

@@ -210,5 +210,5 @@ FILE: Final = Table(
     },
     _file,
     "The rules of a booking bridge: which booking events are posted where in Slack, and how they look.",
-    one_of(("rules", "otherwise")),
+    form=one_of(("rules", "otherwise")),
 )

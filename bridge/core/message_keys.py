@@ -118,7 +118,7 @@ MESSAGE: Final = Table(
     },
     _message,
     "How a message looks: Jinja2 templates in a sandbox.",
-    {
+    form={
         **one_of((*PARTS, "blocks")),
         "dependentSchemas": {"blocks": {"properties": dict.fromkeys(PARTS, False)}},
     },

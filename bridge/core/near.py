@@ -9,6 +9,8 @@ from typing import Final
 
 _LONGEST: Final = 60
 _CUTOFF: Final = 0.6
+_SHORT, _CUTOFF_OF_SHORT = 2, 0.8
+"""Two letters are in many words that are not meant."""
 _DIFFERENCE: Final = 20
 """In length; more is not close."""
 _MOST: Final = 1_000
@@ -21,7 +23,8 @@ def nearest(word: str, names: Iterable[str]) -> str | None:
         return None
     alike = (name for name in names if abs(len(name) - len(word)) <= _DIFFERENCE)
     folded = {name.casefold(): name for name in islice(alike, _MOST)}
-    close = get_close_matches(word.casefold(), folded, n=1, cutoff=_CUTOFF)
+    cutoff = _CUTOFF if len(word) > _SHORT else _CUTOFF_OF_SHORT
+    close = get_close_matches(word.casefold(), folded, n=1, cutoff=cutoff)
     return folded[close[0]] if close else None
 
 

@@ -67,6 +67,21 @@ class ListNode(Node):
     items: list[Node] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class Open:
+    """A mapping or list that is not closed yet."""
+
+    node: MapNode | ListNode
+    anchor: str | None
+    is_key: bool
+    key: TextNode | None = None
+    is_flow: bool = False
+
+    @property
+    def wants_key(self) -> bool:
+        return isinstance(self.node, MapNode) and self.key is None
+
+
 def places(node: Node, path: str = "") -> Iterator[tuple[tuple[int, int], str]]:
     """Every place of a tree with the path of the value there; shared nodes go by their first path."""
     yield (node.line, node.column), path

@@ -27,7 +27,7 @@ def odd_space(text: str) -> str:
     for c in text:
         if c in SPACES:
             return (
-                f"{quote(text.translate(_BLANKS))} holds a non-breaking space (U+{ord(c):04X}), "
+                f"{quote(text.translate(_BLANKS).strip())} holds a non-breaking space (U+{ord(c):04X}), "
                 "pasted from a chat or document; type an ordinary space"
             )
         if c in INVISIBLE:

@@ -110,6 +110,7 @@ POST: Final = Table(
     },
     _post,
     "One posting.",
+    {"channel": "to", "channels": "to"},
     {
         "if": {
             "required": ["to"],
@@ -139,6 +140,11 @@ RULE: Final = Table(
     },
     _rule,
     "Rules are tried in order; every one whose `when` holds posts.",
+    {
+        **dict.fromkeys(WHEN.keys, "conditions stand under `when`"),
+        **dict.fromkeys(("channel", *POST.keys), "it belongs under `post`"),
+        "if": "when",
+    },
     {
         "anyOf": [
             {"required": ["post"]},

@@ -28,7 +28,8 @@ class ListOf:
             if self.single:
                 value = self.item.read(node, path, reading)
                 return BAD if value is BAD else (value,)
-            return mismatch(node, path, reading, f"a list of {self.what}")
+            dash = ", each after '- '" if isinstance(node, MapNode) else ""
+            return mismatch(node, path, reading, f"a list of {self.what}{dash}")
         if not node.items and not self.may_be_empty:
             return reading.wrong(node, path, f"the list is empty; expected {self.what}")
         if self.most is not None and len(node.items) > self.most:
@@ -135,6 +136,8 @@ class Table:
     keys: Mapping[str, Key]
     build: Build = _as_dict
     doc: str = ""
+    hints: Mapping[str, str] = field(default_factory=dict)
+    """For keys that are often written here: the key that is meant, or where it belongs in words."""
     form: Mapping[str, Any] = field(default_factory=dict)
     """What else the schema says of it; `build` complains of the same in words."""
 
@@ -172,7 +175,11 @@ class Table:
         if rest and word in self.keys:
             reading.wrong(place, path, f"expected ': ' (a colon and a space) after {quote(word)}")
             return None
-        found = nearest(place.text, self.keys)
+        known = self.hints.get(place.text, "")
+        if known and known not in self.keys:
+            reading.wrong(place, path, f"unknown key {quote(place.text)}; {known}")
+            return None
+        found = known or nearest(place.text, self.keys)
         hint = f" (did you mean {quote(found)}?)" if found else f"; known keys: {', '.join(self.keys)}"
         reading.wrong(place, path, f"unknown key {quote(place.text)}{hint}")
         return found

@@ -9,6 +9,7 @@ stands behind.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
@@ -178,9 +179,20 @@ def compile_template(source: str) -> Template:
             raise TemplateProblem(problems[0].message, problems[0].line, tuple(problems[1:]))
         return Template(source, _compiled(template_grammar.Preparer().visit(tree)))
     except TemplateSyntaxError as error:
-        raise TemplateProblem(error.message or "this is not a template", error.lineno) from None
+        raise TemplateProblem(_plainly(error.message or ""), error.lineno) from None
     except (RecursionError, MemoryError, SyntaxError, OverflowError, ValueError):
         raise TemplateProblem(_TOO_DEEP) from None
+
+
+def _plainly(said: str) -> str:
+    """Jinja2's words for a slip as an admin would put them."""
+    if found := re.search(r"innermost block that needs to be closed is '(\w+)'", said):
+        return f"{{% {found[1]} %}} is never closed; write {{% end{found[1]} %}}"
+    if said.startswith(("unexpected end of template", "unexpected '}'")):
+        return "'{{' is never closed; a value stands between '{{' and '}}'"
+    if found := re.match(r"expected token 'end of (?:print statement|statement block)', got (.*)", said):
+        return f"{found[1]} does not fit in here; expected the end of this {{{{ … }}}} or {{% … %}}"
+    return said or "this is not a template"
 
 
 def _compiled(tree: nodes.Template) -> jinja2.Template:

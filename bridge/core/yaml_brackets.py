@@ -58,11 +58,23 @@ def open_bracket(refusal: Refusal) -> Slip | None:
     rest = refusal.text[refusal.column :].strip()
     if refusal.line == line and rest and not rest.startswith("#"):
         end = quote("]" if mark == "[" else "}")
-        message = f"expected ',' or {end} before {quote(rest)}; quote a value that holds any of , [ ] {{ }}"
+        message = _misplaced(refusal.text[: refusal.column].rstrip(), rest, end)
         line, column = refusal.line, refusal.column
     else:
         message = f"{quote(mark)} is never closed"
     return Slip(line + 1, column + 1, message, _closed(refusal))
+
+
+def _misplaced(before: str, rest: str, end: str) -> str:
+    """What is wrong with the rest of a line within brackets or braces."""
+    if rest.startswith(":") and before.endswith(":"):
+        word = re.split(r"[,\]}]|\s#", rest)[0].strip()
+        return f"a value that starts with ':' must be quoted: \"{word}\""
+    if re.match(r":[\]},]", rest):
+        return f"there is no value after {quote(before.split()[-1].lstrip('[{') + ':')}"
+    if rest.startswith(":"):
+        return "':' cannot stand here; put ',' between two pairs, and quote a value with ': ' in it"
+    return f"expected ',' or {end} before {quote(rest)}; quote a value that holds any of , [ ] {{ }}"
 
 
 def _closed(refusal: Refusal) -> list[str] | None:

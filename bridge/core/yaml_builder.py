@@ -7,13 +7,13 @@ place, and reading goes on.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 import yaml
 
 from bridge.core.near import quote
-from bridge.core.nodes import ListNode, MapNode, Node, TextNode, join
+from bridge.core.nodes import ListNode, MapNode, Node, Open, TextNode, join
 from bridge.core.pasted import odd_character, straighten
 from bridge.core.problems import Problem
 from bridge.core.yaml_pasted import odd_colon
@@ -43,10 +43,12 @@ class Builder:
         self.mended: set[Problem] = set()
         self._lines = lines
         self._repaired = repaired
-        self._stack: list[_Open] = []
+        self._stack: list[Open] = []
         self._anchors: dict[str, Node] = {}
         self._nodes = self._aliases = self._aliased = 0
         self._documents = 0
+        self._merged: MapNode | None = None
+        """A list's item in which another begins without its dash, so that all its keys come twice."""
         self.swallowed: tuple[int, int, int] | None = None
         """Where a quoted text stands that took in what looks like keys, and its last line, from 0."""
 
@@ -145,9 +147,9 @@ class Builder:
         else:
             self._attach(node)
         self._count(node)
-        self._stack.append(_Open(node, event.anchor, is_key, is_flow=bool(event.flow_style)))
+        self._stack.append(Open(node, event.anchor, is_key, is_flow=bool(event.flow_style)))
 
-    def _bad_key(self, node: Node, top: _Open) -> None:
+    def _bad_key(self, node: Node, top: Open) -> None:
         if self._line(top.node.line)[top.node.column - 1 :].startswith("{{"):
             place: Node = top.node
             message = 'a value that starts with {{ must be quoted: "{{ … }}"'
@@ -217,7 +219,7 @@ class Builder:
             self._grow(node)
             top.key = None
 
-    def _key(self, node: Node, top: _Open) -> None:
+    def _key(self, node: Node, top: Open) -> None:
         key = node if isinstance(node, TextNode) else TextNode(node.line, node.column, "", broken=True)
         if not isinstance(node, TextNode):
             self._complain(node.line, node.column, "a key must be text")
@@ -241,11 +243,20 @@ class Builder:
         elif isinstance(top.node, MapNode) and top.key is not None and not top.key.broken:
             first = top.node.entries.get(top.key.text)
             if first:
-                said = f"duplicate key {quote(top.key.text)}; the first is in line {first[0].line}"
-                self.problems.append(Problem(top.key.line, top.key.column, self._parent(), said))
-                top.node.doubled.add(top.key.text)
+                self._double(top.node, top.key, first[0])
             else:
                 top.node.entries[top.key.text] = (top.key, node)
+
+    def _double(self, node: MapNode, key: TextNode, first: TextNode) -> None:
+        """A key once more; where the first key of a list's item is, that was to begin another item."""
+        said = f"duplicate key {quote(key.text)}; the first is in line {first.line}"
+        is_item = len(self._stack) > 1 and isinstance(self._stack[-2].node, ListNode)
+        if is_item and not self._stack[-1].is_flow and key.text == next(iter(node.entries)):
+            said += "; another item begins with '- '"
+            self._merged = node
+        if self._merged is not node or key.text == next(iter(node.entries)):
+            self.problems.append(Problem(key.line, key.column, self._parent(), said))
+        node.doubled.add(key.text)
 
     def _parent(self) -> str:
         key, self._stack[-1].key = self._stack[-1].key, None
@@ -266,21 +277,6 @@ class Builder:
     def _refuse(self, node: Node, message: str) -> None:
         self.problems.append(Problem(node.line, node.column, "", message))
         raise TooMuch
-
-
-@dataclass(slots=True)
-class _Open:
-    """A mapping or list that is not closed yet."""
-
-    node: MapNode | ListNode
-    anchor: str | None
-    is_key: bool
-    key: TextNode | None = None
-    is_flow: bool = False
-
-    @property
-    def wants_key(self) -> bool:
-        return isinstance(self.node, MapNode) and self.key is None
 
 
 def _place(event: Any) -> tuple[int, int]:

@@ -76,7 +76,7 @@ def pasted(refusal: Refusal) -> Slip | None:
         if not found or _in_quotes_or_comment(text, found.start()):
             continue
         column = found.start(found.lastindex or 0)
-        message = odd_character(text[column:].split(",")[0] if found[1] else text.strip())
+        message = odd_character(text[column:].split(",")[0] if found[1] else text.strip(" "))
         mended = text.translate(STRAIGHT) if found[1] else text
         mended = re.sub(f"[{SPACES}{INVISIBLE}]", " ", mended)
         return Slip(number + 1, column + 1, message, refusal.replaced(number, mended), loses=False)

@@ -30,6 +30,9 @@ def explain_slip(refusal: Refusal, earlier: list[Slip]) -> Slip:
     gaps = {number for slip in earlier if slip.loses for number in (slip.line, slip.line + 1)}
     follows = refusal.line + 1 in gaps or (refusal.before or 0) + 1 in gaps
     message = "" if follows else _general(refusal)
+    moved = _moved(refusal)
+    if moved:
+        return Slip(refusal.line + 1, refusal.column + 1, message, moved, loses=False)
     return Slip(refusal.line + 1, refusal.column + 1, message, _without_line(refusal))
 
 
@@ -122,8 +125,11 @@ def _escape(refusal: Refusal) -> Slip | None:
 def _braces(refusal: Refusal) -> Slip | None:
     """A template that begins with {{ and is not quoted."""
     for number in {n: n for n in (refusal.line, refusal.since) if n < len(refusal.lines)}:
-        found = re.search(r"(?:[:\-]\s+|^\s*)(\{\{)", refusal.lines[number])
-        if found:
+        text = refusal.lines[number]
+        found = re.search(r"(?:[:\-]\s+|^\s*)(\{\{)", text)
+        key = KEY_VALUE.match(text)
+        begins = key is None or text[key.end() : key.end() + 1] in ("{", "[")
+        if found and begins:
             message = 'a value that starts with {{ must be quoted: "{{ … }}"'
             repaired = refusal.unreadable(number, found.start(1))
             return Slip(number + 1, found.start(1) + 1, message, repaired)
@@ -210,11 +216,22 @@ _GENERAL: Final = (
     ("YAML", "a line that begins with '%' is not used here; remove it"),
 )
 """Words of libyaml's refusals, and what to say to a person."""
-_CANNOT: Final = "this line cannot be read as YAML; compare it with the lines around it"
+CANNOT: Final = "this line cannot be read as YAML; compare it with the lines around it"
 
 
 def _general(refusal: Refusal) -> str:
-    return next((said for sign, said in _GENERAL if sign in refusal.problem), _CANNOT)
+    return next((said for sign, said in _GENERAL if sign in refusal.problem), CANNOT)
+
+
+def _moved(refusal: Refusal) -> list[str] | None:
+    """The lines with a list's item, indented unlike those before it, where they are."""
+    if not re.match(r"\s*- ", refusal.text):
+        return None
+    for above in reversed(refusal.lines[: refusal.line]):
+        found = re.match(r"(\s*)- ", above)
+        if found and len(found[1]) != refusal.column:
+            return refusal.replaced(refusal.line, found[1] + refusal.text.lstrip())
+    return None
 
 
 def _without_line(refusal: Refusal) -> list[str] | None:

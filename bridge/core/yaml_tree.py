@@ -20,7 +20,7 @@ from bridge.core.problems import Problem
 from bridge.core.yaml_builder import Builder
 from bridge.core.yaml_pasted import odd_breaks
 from bridge.core.yaml_refusal import PARTIAL_TEXT, Misread, Slip, TooMuch, refused
-from bridge.core.yaml_slips import explain_slip
+from bridge.core.yaml_slips import CANNOT, explain_slip
 
 MOST_BYTES: Final = 1 << 20
 MOST_REPAIRS: Final = 25
@@ -110,6 +110,9 @@ def _tree(builder: Builder, work: _Work) -> Tree:
         for slip in work.slips
         if slip.message
     }
+    if work.slips and not told:  # never take a file for good that could only be read otherwise than written
+        first = work.slips[0]
+        told = {first: Problem(first.line, first.column, "", CANNOT)}
     mended = {problem for slip, problem in told.items() if not slip.loses}
     if builder.root is None and work.slips:
         work.lose(1)

@@ -112,8 +112,8 @@ def test_faces(face: Face, shown: str) -> None:
         ("{{ '<@U012AB3CD>' }}", 1, "a message mentions nobody by itself; use the filter mention"),
         ("<https://x.example/{{ booking.id }}|Open>", 1, "'<https://x.example/' and a value make no link"),
         ("{% set booking = 1 %}", 1, "'booking' is given and cannot be set; choose another name"),
-        ("{% if x %}", 1, "Unexpected end of template"),
-        ("{{ a b }}", 1, "expected token 'end of print statement', got 'b'"),
+        ("{% if x %}", 1, "{% if %} is never closed; write {% endif %}"),
+        ("{{ a b }}", 1, "'b' does not fit in here; expected the end of"),
         ("x" * (LONGEST_SOURCE + 1), 1, "a template may have 10,000 characters, this has 10,001"),
     ],
 )  # fmt: skip
