@@ -16,7 +16,7 @@ from pathlib import Path
 import uvloop
 from aiohttp import web
 
-from bridge import logs
+from bridge import heap, logs
 from bridge.app import Service
 from bridge.opening import open_database
 from bridge.sandbox.copera import SECRET
@@ -81,6 +81,7 @@ async def _service(
     }
     service = Service(Settings.model_validate(settings))
     await service.start()
+    heap.settle()
     sys.stdout.write(f"{service.url.rpartition(':')[2]}\n")
     sys.stdout.flush()
     await stop.wait()
