@@ -111,6 +111,10 @@ class Refresher:
                     if at_first and len(listing.different) >= _AT_ONCE:
                         count += await storing if storing else 0
                         storing = asyncio.create_task(self._taking.take(listing.take_out(), _AT_ONCE))
+        except asyncio.CancelledError:
+            if storing is not None:
+                storing.cancel()
+            raise
         finally:
             count += await storing if storing else 0
         return count
