@@ -92,8 +92,9 @@ def explain(
             destination["rendered"] = asdict(message)
         print_json(document)
         return
-    print_lines(explain_lines(happened, decision, _names(told.directory)))
-    _show(decision.matches, messages, _names(told.directory))
+    names = _names(told.directory, decision.matches)
+    print_lines(explain_lines(happened, decision, names))
+    _show(decision.matches, messages, names)
 
 
 def _show(matches: Iterable[Match], messages: Iterable[Rendered], names: Mapping[str, str]) -> None:
@@ -188,8 +189,10 @@ def _message(match: Match, event: Event, previous: Booking | None, rules: Rules,
     return render(scene, rules, message=match.message, mention=match.mention)
 
 
-def _names(directory: Directory) -> dict[str, str]:
-    return {f"host:{person.id}": f"@{directory.name(person.id)}" for person in directory}
+def _names(directory: Directory, matches: Iterable[Match]) -> dict[str, str]:
+    """What to call the hosts that a message goes to: by name, else by the id with an @ before it."""
+    hosts = {match.destination for match in matches if match.destination.startswith("host:")}
+    return {host: f"@{directory.name(host.removeprefix('host:'))}" for host in hosts}
 
 
 def _load(given: Path | None) -> Loaded:

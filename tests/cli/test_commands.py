@@ -220,3 +220,13 @@ def test_serve_refuses_a_webhook_that_is_not_configured(tmp_path: Path) -> None:
         f"booking-bridge: {PLACE}{NO_HOOK}",
         "booking-bridge: 1 problem",
     ]
+
+
+def test_explain_shows_a_host_nobody_knows_as_a_host(tmp_path: Path, run: Run) -> None:
+    """In the words of the rules, with an @, not as the bridge keeps it."""
+    (tmp_path / "rules.yaml").write_text('version: 1\nrules: [{name: a, post: {to: "@host"}}]\n')
+    (tmp_path / "event.yaml").write_text("{event: created, host: h7}")
+    status, said, _ = run("explain", "event.yaml", "--rules", "rules.yaml")
+    assert status == 0
+    assert "  @h7 (by a, card)" in said.splitlines()
+    assert "host:" not in said
