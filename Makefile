@@ -3,7 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: demo serve test lint bench soak audit pins clean
+.PHONY: install demo serve test lint bench soak audit pins clean
+
+install: .venv/installed
 
 demo: .venv/installed
 	$(BIN)/booking-bridge demo $(ARGS)

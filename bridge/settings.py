@@ -186,8 +186,11 @@ NAMES: Final = tuple(name.upper() for name in Settings.model_fields if name != "
 
 
 def environment(variables: Mapping[str, str], dotenv: Path | None = Path(".env")) -> dict[str, str]:
-    """The environment over `.env`, without empty values."""
-    written = dotenv_values(dotenv) if dotenv and dotenv.is_file() else {}
+    """The environment over `.env`, without empty values. Raises SettingsError."""
+    try:
+        written = dotenv_values(dotenv) if dotenv and dotenv.is_file() else {}
+    except (OSError, UnicodeDecodeError) as problem:
+        raise SettingsError([f"{dotenv}: cannot read it: {_why(problem)}"]) from None
     merged = {**{key: value or "" for key, value in written.items()}, **variables}
     return {key: value for key, value in merged.items() if value.strip()}
 
@@ -298,9 +301,12 @@ def _file(name: str, path: str, problems: list[str]) -> str:
     try:
         return Path(path).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as problem:
-        why = problem.strerror if isinstance(problem, OSError) else "it is not text"
-        problems.append(f"{name}: cannot read {path}: {why}")
+        problems.append(f"{name}: cannot read {path}: {_why(problem)}")
         return ""
+
+
+def _why(problem: OSError | UnicodeDecodeError) -> str:
+    return (problem.strerror or "") if isinstance(problem, OSError) else "it is not text"
 
 
 def _words(location: tuple[int | str, ...], message: str, kind: str) -> str:

@@ -153,3 +153,15 @@ def test_no_metric_is_made_up() -> None:
 def test_no_address_is_made_up() -> None:
     named = {path for names, _ in FIRST for one in names for path in ADDRESS.findall(one)}
     assert named - addresses() == set()
+
+
+def test_every_target_of_make_is_there() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    assert set(re.findall(r"(?:^|`)make ([a-z]+)", README, re.MULTILINE)) <= targets
+
+
+def test_the_five_steps_install_before_they_use() -> None:
+    """A newcomer types them in this order: no command of .venv comes before what makes .venv."""
+    steps = README.partition("## Five minutes to production")[2].partition("\n## ")[0]
+    assert re.findall(r"^\d", steps, re.MULTILINE) == list("12345")
+    assert 0 < steps.index("make install") < steps.index(".venv/bin/")

@@ -150,6 +150,23 @@ def test_a_mounted_secret(tmp_path: Path) -> None:
     assert raised.value.problems == (f"SLACK_BOT_TOKEN_FILE: cannot read {file}: No such file or directory",)
 
 
+def test_a_dotenv_that_cannot_be_read_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else's, or no text: a line that says so, without a traceback and what stands there."""
+    file = tmp_path / ".env"
+    file.write_bytes(b"SLACK_BOT_TOKEN=xoxb-\xff")
+    with pytest.raises(SettingsError) as raised:
+        environment({}, file)
+    assert raised.value.problems == (f"{file}: cannot read it: it is not text",)
+
+    def refuse(_: Path) -> dict[str, str | None]:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("bridge.settings.dotenv_values", refuse)
+    with pytest.raises(SettingsError) as raised:
+        environment({}, file)
+    assert raised.value.problems == (f"{file}: cannot read it: Permission denied",)
+
+
 def test_no_secret_is_shown() -> None:
     loaded = load(
         FINE
