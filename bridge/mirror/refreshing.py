@@ -109,14 +109,10 @@ class Refresher:
                     listing.add(page)
                     await self._step()
                     if at_first and len(listing.different) >= _AT_ONCE:
-                        count += await storing if storing else 0
+                        count += await _finished(storing)
                         storing = asyncio.create_task(self._taking.take(listing.take_out(), _AT_ONCE))
-        except asyncio.CancelledError:
-            if storing is not None:
-                storing.cancel()
-            raise
         finally:
-            count += await storing if storing else 0
+            count += await _finished(storing)
         return count
 
     async def _ask_for(self, plan: Changes) -> tuple[int, str]:
@@ -161,3 +157,11 @@ class Refresher:
         people = tuple(Directory(members or await self._refreshes.people(), self._people()))
         await self._refreshes.save_people(people, self._clock())
         return problems
+
+
+async def _finished(storing: asyncio.Task[int] | None) -> int:
+    """What was stored; a transaction is never broken off, also when the refresh is given up."""
+    if storing is None:
+        return 0
+    await asyncio.wait([storing])
+    return storing.result()
