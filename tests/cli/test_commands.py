@@ -140,7 +140,7 @@ def python(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME"}}
     environment |= {"PYTHONPATH": str(Path(__file__).parents[2]), **more}
     return subprocess.run(
-        [sys.executable, *arguments], env=environment, capture_output=True, text=True, timeout=60
+        [sys.executable, *arguments], env=environment, capture_output=True, text=True, timeout=120
     )
 
 

@@ -70,7 +70,7 @@ def test_the_steps_end_in_a_command_that_works(tmp_path: Path) -> None:
         here = here.replace("python -m venv", f"{sys.executable} -m venv")
         quick = {**os.environ, "PIP_NO_COMPILE": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
         done = subprocess.run(
-            here, shell=True, cwd=source, env=quick, capture_output=True, text=True, timeout=300
+            here, shell=True, cwd=source, env=quick, capture_output=True, text=True, timeout=1_200
         )
         assert done.returncode == 0, done.stderr[-2_000:]
     elsewhere = tmp_path / "elsewhere"
@@ -96,6 +96,6 @@ def _files(folder: Path) -> set[str]:
 def _run(folder: Path, *command: str) -> str:
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "LANG": "C.UTF-8"}
     done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=True
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=True
     )
     return done.stdout

@@ -64,7 +64,7 @@ class World:
         (self.folder / "rules.yaml").write_text(self.rules)
         loaded = settings.load(self.environment)
         token = loaded.slack_bot_token
-        timeout = aiohttp.ClientTimeout(total=5)
+        timeout = aiohttp.ClientTimeout(total=120)
         async with aiohttp.ClientSession(timeout=timeout) as session:
             slack = Slack(
                 session,

@@ -42,7 +42,7 @@ class Browser:
                 return message["result"]
 
     async def _receive(self) -> Any:
-        message = await self._socket.receive_json(timeout=20)
+        message = await self._socket.receive_json(timeout=120)
         if message.get("method") in {"Log.entryAdded", "Runtime.exceptionThrown"}:
             self.complaints.append(str(message["params"]))
         self._loaded |= message.get("method") == "Page.loadEventFired"
@@ -93,7 +93,7 @@ async def browser(folder: Path) -> AsyncIterator[Browser]:
         env={**os.environ, "TZ": "UTC"},
     )
     try:
-        port = await asyncio.wait_for(_port(process), 30)
+        port = await asyncio.wait_for(_port(process), 120)
         async with aiohttp.ClientSession() as session:
             async with session.get(f"http://127.0.0.1:{port}/json/list") as response:
                 tabs = await response.json()

@@ -165,7 +165,7 @@ async def test_in_a_browser(site: Site, tab: Browser, tmp_path: Path) -> None:
     await tab.call("Emulation.setFocusEmulationEnabled", enabled=True)
     await tab.call("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
     await tab.value("document.getElementById('copy').click()")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(120):
         while await tab.value("document.getElementById('copy').textContent") != "Copied":
             await asyncio.sleep(0.05)
     assert [line for line in tab.complaints if "favicon" not in line] == []
@@ -182,7 +182,7 @@ async def test_copying_without_https(site: Site, tab: Browser) -> None:
     )
     await tab.call("Emulation.setFocusEmulationEnabled", enabled=True)
     await tab.value("document.getElementById('copy').click()")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(120):
         while await tab.value("document.getElementById('copy').textContent") != "Copied":
             await asyncio.sleep(0.05)
     assert await tab.value("window.copied") == f"{PUBLIC}{site.path(who)}.ics"

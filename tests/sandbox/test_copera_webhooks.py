@@ -46,7 +46,7 @@ async def inbox(copera: CoperaStandIn) -> AsyncIterator[Inbox]:
     app.router.add_post("/webhooks/copera", inbox.take)
     async with TestServer(app) as server:
         inbox.url = str(server.make_url("/webhooks/copera"))
-        copera.subscribe(inbox.url, first_wait=0.01, timeout=0.2)
+        copera.subscribe(inbox.url, first_wait=0.01, timeout=30)
         yield inbox
 
 

@@ -18,10 +18,10 @@ async def running(module: str, *options: str) -> AsyncIterator[str]:
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None
     try:
-        yield (await asyncio.wait_for(process.stdout.readline(), 10)).decode().strip()
+        yield (await asyncio.wait_for(process.stdout.readline(), 120)).decode().strip()
     finally:
         process.terminate()
-        assert await asyncio.wait_for(process.wait(), 5) == 0
+        assert await asyncio.wait_for(process.wait(), 120) == 0
 
 
 async def test_slack(session: aiohttp.ClientSession) -> None:
