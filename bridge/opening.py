@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import re
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
@@ -13,7 +14,7 @@ from urllib.parse import urlencode
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.engine import URL
+from sqlalchemy.engine import URL, ExceptionContext
 from sqlalchemy.exc import ArgumentError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -22,6 +23,7 @@ from bridge.sqlite_writer import SqliteWriter
 
 _BUSY_SECONDS: Final = 3
 _MIGRATION_LOCK: Final = 0x626F6F6B  # any number that is ours alone among PostgreSQL's advisory locks
+_DETAIL: Final = re.compile(r"(?s)\nDETAIL:.*|(?<=query argument )\$.*")
 _FORBIDDEN: Final = "42501"  # PostgreSQL's state for what the role may not do
 
 
@@ -112,29 +114,45 @@ def _lock_file(url: URL) -> IO[str]:
 
 
 def _engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
+    """For writing and for reading. Errors, which may get into the log, do not quote a statement's values."""
     if url.get_backend_name() != "sqlite":
         # asyncpg reads libpq's names, sslmode above all, from an address only; the rest it is given by name
         options = f"postgresql:///?{urlencode(url.query, doseq=True)}" if url.query else None
         arguments = {"timeout": _BUSY_SECONDS, "command_timeout": 30, "dsn": options}
         engine = create_async_engine(
             url.set(query={}),
+            hide_parameters=True,
             pool_size=10,
             max_overflow=5,
             pool_timeout=_BUSY_SECONDS,
             connect_args=arguments,
         )
+        event.listen(engine.sync_engine, "handle_error", _cut_details)
         return engine, engine.execution_options(isolation_level="REPEATABLE READ")
-    writer = create_async_engine(url, pool_size=1, max_overflow=0)
-    reader = create_async_engine(url, pool_size=4, max_overflow=0)
+    writer = create_async_engine(url, hide_parameters=True, pool_size=1, max_overflow=0)
+    reader = create_async_engine(url, hide_parameters=True, pool_size=4, max_overflow=0)
     for engine, begin in ((writer, "BEGIN IMMEDIATE"), (reader, "BEGIN")):
         _prepare_sqlite(engine.sync_engine, begin)
     return writer, reader
 
 
+def _cut_details(context: ExceptionContext) -> None:
+    """Take the values of the refused row, which PostgreSQL and asyncpg quote, out of an error."""
+    quoting: list[Any] = [context.sqlalchemy_exception] if context.sqlalchemy_exception else []
+    error: BaseException | None = context.original_exception
+    while error is not None:
+        quoting.append(error)
+        error = error.__cause__
+    for one in quoting:
+        if isinstance(getattr(one, "detail", None), str):
+            one.detail = None
+        one.args = tuple(_DETAIL.sub("", part) if isinstance(part, str) else part for part in one.args)
+
+
 def _sqlite_engine(path: str) -> Engine:
     """For the writer's own thread."""
     arguments = {"check_same_thread": False, "cached_statements": 512}
-    engine = create_engine(URL.create("sqlite", database=path), connect_args=arguments)
+    engine = create_engine(URL.create("sqlite", database=path), hide_parameters=True, connect_args=arguments)
     _prepare_sqlite(engine, "BEGIN IMMEDIATE")
     return engine
 
