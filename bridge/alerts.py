@@ -13,7 +13,7 @@ from typing import Final
 
 import structlog
 
-from bridge.core.messages import render_alert
+from bridge.core.messages.messages import render_alert
 from bridge.core.retry import Outcome, Verdict
 from bridge.database import Unavailable
 from bridge.outflow import Outflow

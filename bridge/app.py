@@ -17,12 +17,12 @@ from aiohttp import web
 from bridge.alerts import Alerts
 from bridge.copera import Copera
 from bridge.core.bookings import BookingType, Directory, Event, Person
-from bridge.core.feeds import Who
+from bridge.core.feeds.feeds import Who
+from bridge.core.feeds.tokens import Options, Seals
 from bridge.core.json_body import as_json
 from bridge.core.knowledge import Knowledge
 from bridge.core.pacing import EDITS_A_MINUTE, channel_pace, minute_pace
-from bridge.core.rules import Rules
-from bridge.core.tokens import Options, Seals
+from bridge.core.rules.rules import Rules
 from bridge.courier.addresses import Addresses
 from bridge.courier.clock import SharedClock
 from bridge.courier.courier import Courier

@@ -14,11 +14,11 @@ import structlog
 from sqlalchemy import Connection, insert
 
 from bridge.core.knowledge import Knowledge
-from bridge.core.messages import render
+from bridge.core.messages.messages import render
+from bridge.core.messages.samples import samples
 from bridge.core.reading import VERSION, read_envelope
 from bridge.core.retry import Outcome, Verdict
-from bridge.core.rules_file import load
-from bridge.core.samples import samples
+from bridge.core.rules.file import load
 from bridge.database import Database
 from bridge.router import route_batch
 from bridge.store.deliveries import Attempt, Card, Claimant, Deliveries, Delivery, Settlement

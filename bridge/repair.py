@@ -19,7 +19,7 @@ import structlog
 from bridge.core.identity import contact
 from bridge.core.reading import VERSION, Envelope, read_envelope
 from bridge.core.repair import SOURCE, difference, document, gist, matters
-from bridge.core.rules import RuleSettings
+from bridge.core.rules.rules import RuleSettings
 from bridge.database import Database, Unavailable
 from bridge.store.repair import Due, Repairs, Seen, Sight
 

@@ -18,7 +18,7 @@ from bridge.core.order import position
 from bridge.core.reading import NotAnEvent, Unrecognised, read_event
 from bridge.core.repair import is_told
 from bridge.core.routing import route
-from bridge.core.rules import Rules
+from bridge.core.rules.rules import Rules
 from bridge.database import Database, Unavailable
 from bridge.store.events import TOPIC
 from bridge.store.routing import KnownState, Received, Routed, RoutingStore, RoutingTurn

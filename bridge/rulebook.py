@@ -16,9 +16,9 @@ from typing import Final
 import structlog
 
 from bridge.core.bookings import Person
-from bridge.core.problems import Problem, RulesError
-from bridge.core.rules import Rules
-from bridge.core.rules_file import MOST_BYTES, Loaded, load
+from bridge.core.rules.file import MOST_BYTES, Loaded, load
+from bridge.core.rules.rules import Rules
+from bridge.core.yaml_file.problems import Problem, RulesError
 
 log = structlog.get_logger()
 

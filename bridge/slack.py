@@ -18,7 +18,7 @@ from slack_sdk.errors import SlackApiError, SlackRequestError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
-from bridge.core.messages import Rendered
+from bridge.core.messages.messages import Rendered
 from bridge.core.retry import Outcome, Verdict
 from bridge.core.slack_answers import api_outcome, webhook_outcome
 

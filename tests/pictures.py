@@ -21,9 +21,9 @@ from bridge.core.bookings import (
     Location,
     Person,
 )
-from bridge.core.messages import Rendered, Scene, render, render_reply
-from bridge.core.rules import Rules
-from bridge.core.rules_file import load
+from bridge.core.messages.messages import Rendered, Scene, render, render_reply
+from bridge.core.rules.file import load
+from bridge.core.rules.rules import Rules
 from bridge.sandbox.screen import as_svg
 from bridge.sandbox.screen_text import Reader
 from bridge.sandbox.slack_records import Content, Edit, Message

@@ -16,7 +16,7 @@ import pytest
 import typer.main
 
 from bridge.cli import build
-from bridge.core.schema import schema
+from bridge.core.rules.schema import schema
 from bridge.metrics import Metrics
 from bridge.settings import _OPTIONS, NAMES
 from bridge.web.feeds import Feeds

@@ -9,7 +9,7 @@ from typing import Final
 
 import typer
 
-from bridge.core.problems import RulesError
+from bridge.core.yaml_file.problems import RulesError
 from bridge.settings import SettingsError
 
 _PARTS: Final = {

@@ -15,7 +15,7 @@ import typer
 from bridge import settings
 from bridge.app import REQUIRED
 from bridge.cli.common import Json, load_settings, print_json, run
-from bridge.core.destinations import BadDestination
+from bridge.core.rules.destinations import BadDestination
 from bridge.doctor import Finding, examine, say
 from bridge.doctor.findings import State
 from bridge.slack import TIMEOUT, Slack

@@ -13,11 +13,11 @@ import typer
 from bridge.cli.common import Json, local, opened, print_json, print_lines, print_table, run
 from bridge.cli.deliveries import describe
 from bridge.core.bookings import BookingType, Directory, Person
-from bridge.core.explaining import step_lines
-from bridge.core.problems import RulesError
 from bridge.core.reading import NotAnEvent, Unrecognised, read_event
 from bridge.core.routing import Step, route
-from bridge.core.rules_file import load
+from bridge.core.rules.explaining import step_lines
+from bridge.core.rules.file import load
+from bridge.core.yaml_file.problems import RulesError
 from bridge.store.events import Events, StoredEvent
 from bridge.store.history import EventRecord, History
 from bridge.store.refreshes import Refreshes

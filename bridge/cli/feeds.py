@@ -10,7 +10,7 @@ import typer
 from bridge.cli.common import Json, load_settings, local, opened, print_json, run
 from bridge.core import words
 from bridge.core.bookings import BookingType, Directory, Person
-from bridge.core.feeds import (
+from bridge.core.feeds.feeds import (
     CLIENTS,
     UnknownFeed,
     Who,
@@ -19,8 +19,8 @@ from bridge.core.feeds import (
     default_options,
     feed_name,
 )
-from bridge.core.feeds import who as who_of
-from bridge.core.tokens import DETAILS, Detail, Options, Seals
+from bridge.core.feeds.feeds import who as who_of
+from bridge.core.feeds.tokens import DETAILS, Detail, Options, Seals
 from bridge.database import Database
 from bridge.rulebook import Unreadable, read_people
 from bridge.settings import Settings

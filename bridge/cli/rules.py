@@ -18,16 +18,16 @@ import typer
 from bridge import settings
 from bridge.cli.common import Json, load_settings, print_json, print_lines, run
 from bridge.core.bookings import Booking, BookingType, Directory, Event
-from bridge.core.examples import read_short
-from bridge.core.explaining import explain as explain_json
-from bridge.core.explaining import explain_lines
-from bridge.core.messages import Rendered, Scene, render
-from bridge.core.problems import RulesError
+from bridge.core.messages.messages import Rendered, Scene, render
 from bridge.core.reading import NotAnEvent, Unrecognised, read_event
 from bridge.core.routing import Match, route
-from bridge.core.rules import Rules
-from bridge.core.rules_file import Loaded, load
-from bridge.core.schema import schema_text
+from bridge.core.rules.examples import read_short
+from bridge.core.rules.explaining import explain as explain_json
+from bridge.core.rules.explaining import explain_lines
+from bridge.core.rules.file import Loaded, load
+from bridge.core.rules.rules import Rules
+from bridge.core.rules.schema import schema_text
+from bridge.core.yaml_file.problems import RulesError
 from bridge.rulebook import read
 from bridge.settings import SettingsError
 

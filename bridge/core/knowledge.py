@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bridge.core.bookings import BookingType, Directory
-from bridge.core.rules import Rules
+from bridge.core.rules.rules import Rules
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from hashlib import blake2b
 from typing import Final, NamedTuple
 
 from bridge.core.bookings import CANCELLED, DECLINED, Booking
-from bridge.core.calendar import changed
-from bridge.core.entries import Entry, Mark, is_off
+from bridge.core.feeds.calendar import changed
+from bridge.core.feeds.entries import Entry, Mark, is_off
 from bridge.core.reading import read_booking
 from bridge.core.text import text
 

@@ -17,7 +17,7 @@ from typing import Final
 import structlog
 
 from bridge.core.bookings import Directory
-from bridge.core.messages import Rendered, render_plain
+from bridge.core.messages.messages import Rendered, render_plain
 from bridge.core.retry import WAITED, Outcome, Verdict
 from bridge.courier.addresses import Addresses, Unreachable
 from bridge.outflow import Outflow

@@ -8,8 +8,8 @@ from typing import Final
 from bridge.core.bookings import Booking, Event
 from bridge.core.changes import is_news
 from bridge.core.knowledge import Knowledge
-from bridge.core.messages import Rendered, render, render_reply
-from bridge.core.scenes import Scene
+from bridge.core.messages.messages import Rendered, render, render_reply
+from bridge.core.messages.scenes import Scene
 from bridge.courier.addresses import Addresses
 from bridge.store.delivery import Delivery
 

@@ -8,7 +8,7 @@ from datetime import datetime
 import aiohttp
 
 from bridge.core.bookings import Directory
-from bridge.core.rules import Rules
+from bridge.core.rules.rules import Rules
 from bridge.doctor.findings import Finding, notice, ok
 from bridge.doctor.keeping import examine_database
 from bridge.doctor.needs import examine_rules, needs

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bridge.core.destinations import CHANNEL_ID, HOST, WEBHOOK
-from bridge.core.problems import RulesError
-from bridge.core.rules import Post, Rules
-from bridge.core.rules_file import MOST_BYTES, Loaded, load
+from bridge.core.rules.destinations import CHANNEL_ID, HOST, WEBHOOK
+from bridge.core.rules.file import MOST_BYTES, Loaded, load
+from bridge.core.rules.rules import Post, Rules
+from bridge.core.yaml_file.problems import RulesError
 from bridge.doctor.findings import Finding, notice, ok, problem
 from bridge.settings import Settings
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bridge.core.destinations import HOST, WEBHOOK, BadDestination, read_destination
-from bridge.core.messages import render_alert
+from bridge.core.messages.messages import render_alert
 from bridge.core.retry import Verdict
+from bridge.core.rules.destinations import HOST, WEBHOOK, BadDestination, read_destination
 from bridge.doctor.findings import Finding, ok, problem
 from bridge.doctor.workspace import words
 from bridge.slack import CallError, Purpose, Slack

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Final
 
 from bridge.core.bookings import Booking
-from bridge.core.feeds import ALL, Who
+from bridge.core.feeds.feeds import ALL, Who
 from bridge.core.refresh import Sighting, farewells, gone, seen, settle
 from bridge.store.bookings import Bookings, Kept, Saving
 from bridge.store.feeds import FeedStore

@@ -23,7 +23,7 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from bridge.core.scenes import Rendered
+from bridge.core.messages.scenes import Rendered
 from bridge.sandbox.screen_text import MENTION, Reader, date_token, link, literal, mrkdwn, plain_text
 from bridge.sandbox.slack import SlackStandIn
 from bridge.sandbox.slack_records import Block, Content, Message

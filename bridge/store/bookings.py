@@ -13,11 +13,11 @@ from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, or_, s
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bridge.core.entries import Entry, Mark, is_off
-from bridge.core.feeds import Who
+from bridge.core.feeds.entries import Entry, Mark, is_off
+from bridge.core.feeds.feeds import Who
+from bridge.core.feeds.tokens import DETAILS
 from bridge.core.reading import read_booking, write_booking
 from bridge.core.refresh import Trace
-from bridge.core.tokens import DETAILS
 from bridge.database import Database
 from bridge.tables.mirror import booking_hosts, bookings, farewells, links, mirror
 

@@ -10,8 +10,8 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bridge.core.feeds import Who, who
-from bridge.core.tokens import Detail, Options
+from bridge.core.feeds.feeds import Who, who
+from bridge.core.feeds.tokens import Detail, Options
 from bridge.database import Database
 from bridge.tables.mirror import feed_fetches, feeds, mirror
 

@@ -12,8 +12,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.core.bookings import BookingType, Person
-from bridge.core.colours import css_name
-from bridge.core.tokens import Detail
+from bridge.core.feeds.colours import css_name
+from bridge.core.feeds.tokens import Detail
 from bridge.database import Database
 from bridge.store.bookings import TOPIC, next_revision
 from bridge.tables.mirror import booking_hosts, booking_types, bookings, farewells, members, mirror

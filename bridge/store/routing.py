@@ -16,7 +16,7 @@ from bridge.core.identity import Name, Register
 from bridge.core.order import delivery_id
 from bridge.core.reading import read_booking, write_booking
 from bridge.core.routing import Match
-from bridge.core.rules import Rules
+from bridge.core.rules.rules import Rules
 from bridge.database import Database
 from bridge.store import identities
 from bridge.store.doorkeeper import REFRESH

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, String, Table, Text
 
-from bridge.core.tokens import DETAILS
+from bridge.core.feeds.tokens import DETAILS
 from bridge.tables import Moment, metadata
 
 

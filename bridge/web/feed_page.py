@@ -18,10 +18,10 @@ from markupsafe import Markup
 
 from bridge.core import words
 from bridge.core.bookings import PENDING
-from bridge.core.calendar import View, finish, summary
-from bridge.core.entries import Entry
-from bridge.core.feeds import CLIENTS
-from bridge.core.tokens import Options
+from bridge.core.feeds.calendar import View, finish, summary
+from bridge.core.feeds.entries import Entry
+from bridge.core.feeds.feeds import CLIENTS
+from bridge.core.feeds.tokens import Options
 
 _TAGS: Final = re.compile(r"<(script|style)>(.*?)</\1>", re.DOTALL)
 _SHOWS: Final = {

@@ -18,12 +18,12 @@ from typing import Final
 import structlog
 
 from bridge.core.bookings import BookingType, Directory
-from bridge.core.calendar import View, head
-from bridge.core.entries import Entry
-from bridge.core.feed_body import FeedBody, Item, build, edit
-from bridge.core.feeds import Who, feed_name
+from bridge.core.feeds.body import FeedBody, Item, build, edit
+from bridge.core.feeds.calendar import View, head
+from bridge.core.feeds.entries import Entry
+from bridge.core.feeds.feeds import Who, feed_name
+from bridge.core.feeds.tokens import Options, Seals
 from bridge.core.refresh import window
-from bridge.core.tokens import Options, Seals
 from bridge.database import Database, Unavailable
 from bridge.store.bookings import Bookings, Changed
 from bridge.store.feeds import FeedStore

@@ -15,8 +15,8 @@ from typing import Final
 import structlog
 from aiohttp import hdrs, web
 
-from bridge.core.feeds import Who, client
-from bridge.core.tokens import Options, Seals
+from bridge.core.feeds.feeds import Who, client
+from bridge.core.feeds.tokens import Options, Seals
 from bridge.database import Database, Unavailable
 from bridge.store.bookings import Bookings
 from bridge.store.feeds import FeedStore, Fetch

@@ -18,7 +18,7 @@ import aiohttp
 
 from bridge.core.knowledge import Knowledge
 from bridge.core.reading import read_envelope
-from bridge.core.rules_file import load
+from bridge.core.rules.file import load
 from bridge.core.signature import sign
 from bridge.opening import open_database
 from bridge.router import Router

@@ -10,7 +10,7 @@ from typing import Final
 from sqlalchemy import Table, text
 
 from bridge.core.bookings import Answer, Booker, Booking, Host, Location
-from bridge.core.feeds import Who
+from bridge.core.feeds.feeds import Who
 from bridge.core.reading import write_booking
 from bridge.core.refresh import Sighting
 from bridge.core.refresh import sighting as told

@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 
 import psutil
 
-from bridge.core.feeds import Who
-from bridge.core.tokens import Options, Seals
+from bridge.core.feeds.feeds import Who
+from bridge.core.feeds.tokens import Options, Seals
 from tests.bench.feed_servers import SECRET
 
 CONNECTIONS = 8

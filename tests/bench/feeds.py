@@ -19,10 +19,10 @@ from icalendar.enums import STATUS, TRANSP
 
 from bridge.copera import Copera
 from bridge.core.bookings import Answer
-from bridge.core.calendar import View, finish, summary, uid
-from bridge.core.entries import Entry
+from bridge.core.feeds.calendar import View, finish, summary, uid
+from bridge.core.feeds.entries import Entry
+from bridge.core.feeds.tokens import Options
 from bridge.core.refresh import window
-from bridge.core.tokens import Options
 from bridge.database import Database
 from bridge.mirror import Mirror
 from bridge.mirror.taking import Taking

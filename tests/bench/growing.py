@@ -18,7 +18,7 @@ import psutil
 from bridge.copera import Copera
 from bridge.core.knowledge import Knowledge
 from bridge.core.reading import read_envelope
-from bridge.core.rules_file import load
+from bridge.core.rules.file import load
 from bridge.database import Database
 from bridge.opening import open_database
 from bridge.router import Router

@@ -5,9 +5,9 @@ from __future__ import annotations
 import statistics
 import time
 
-from bridge.core.messages import render
-from bridge.core.rules import Rules
-from bridge.core.samples import samples
+from bridge.core.messages.messages import render
+from bridge.core.messages.samples import samples
+from bridge.core.rules.rules import Rules
 from tests.bench.figures import Figure, at_most
 
 ROUNDS = 1_000

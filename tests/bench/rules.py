@@ -9,10 +9,10 @@ import time
 from datetime import UTC, datetime, timedelta
 
 from bridge.core.bookings import Directory, Event, Person
-from bridge.core.problems import RulesError
 from bridge.core.reading import read_booking
 from bridge.core.routing import route
-from bridge.core.rules_file import load
+from bridge.core.rules.file import load
+from bridge.core.yaml_file.problems import RulesError
 from tests.bench.figures import Figure, at_most
 from tests.rules.hostile import FILES
 

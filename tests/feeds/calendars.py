@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from icalendar import Calendar, Component
 
 from bridge.core.bookings import Answer, Booker, Booking, Guest, Host, Location
-from bridge.core.calendar import View, head
-from bridge.core.entries import Entry, Mark
-from bridge.core.feed_body import build, edit
+from bridge.core.feeds.body import build, edit
+from bridge.core.feeds.calendar import View, head
+from bridge.core.feeds.entries import Entry, Mark
 
 START = datetime(2026, 7, 8, 15, tzinfo=UTC)
 NOW = datetime(2026, 7, 1, 9, tzinfo=UTC)

@@ -8,9 +8,9 @@ import pytest
 from aiohttp import ClientResponse, ClientSession, DummyCookieJar
 from aiohttp.test_utils import TestServer
 
-from bridge.core.calendar import View
-from bridge.core.feeds import ALL, Who
-from bridge.core.tokens import Options, Seals
+from bridge.core.feeds.calendar import View
+from bridge.core.feeds.feeds import ALL, Who
+from bridge.core.feeds.tokens import Options, Seals
 from bridge.web.feeds import Feeds
 from tests.feeds.serving import PUBLIC, SECRET, application
 from tests.mirror.conftest import Workshop, stand_in, workshop

@@ -9,10 +9,10 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.core import feed_body
-from bridge.core.calendar import View, head
-from bridge.core.feed_body import Edit, FeedBody, build, edit
-from bridge.core.gzip_parts import member, part
+from bridge.core.feeds import body as feed_body
+from bridge.core.feeds.body import Edit, FeedBody, build, edit
+from bridge.core.feeds.calendar import View, head
+from bridge.core.feeds.gzip_parts import member, part
 from tests.feeds.calendars import BOOKING, NOW, START, check, entry
 
 HEAD = head("Bookings")

@@ -23,12 +23,12 @@ from bridge.core.bookings import (
     Location,
     Person,
 )
-from bridge.core.calendar import View, changed, finish, summary, uid, vevent
-from bridge.core.colours import NAMES, css_name
-from bridge.core.content_lines import line, text
+from bridge.core.feeds.calendar import View, changed, finish, summary, uid, vevent
+from bridge.core.feeds.colours import NAMES, css_name
+from bridge.core.feeds.content_lines import line, text
+from bridge.core.feeds.tokens import DETAILS, Options
 from bridge.core.reading import read_booking
 from bridge.core.text import clean
-from bridge.core.tokens import DETAILS, Options
 from tests.feeds.calendars import BOOKING, NOW, START, check, entry, feed
 
 CASES = Path(__file__).parent.parent / "cases" / "feeds"

@@ -18,10 +18,10 @@ from pathlib import Path
 
 import pytest
 
-from bridge.core.calendar import View, finish, summary, uid
-from bridge.core.entries import Entry, is_off
-from bridge.core.feeds import ALL
-from bridge.core.tokens import Options
+from bridge.core.feeds.calendar import View, finish, summary, uid
+from bridge.core.feeds.entries import Entry, is_off
+from bridge.core.feeds.feeds import ALL
+from bridge.core.feeds.tokens import Options
 from tests.feeds.conftest import Site
 
 BIN = Path(sys.executable).parent

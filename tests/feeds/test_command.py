@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from bridge.core.bookings import BookingType, Person
-from bridge.core.feeds import ALL, Who
-from bridge.core.tokens import Options, Seals
+from bridge.core.feeds.feeds import ALL, Who
+from bridge.core.feeds.tokens import Options, Seals
 from bridge.opening import open_database
 from bridge.store.feeds import FeedStore, Fetch
 from bridge.store.refreshes import Refreshes

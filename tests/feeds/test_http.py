@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from bridge.core.calendar import uid
-from bridge.core.feeds import ALL, Who
-from bridge.core.tokens import DETAILS, Options
+from bridge.core.feeds.calendar import uid
+from bridge.core.feeds.feeds import ALL, Who
+from bridge.core.feeds.tokens import DETAILS, Options
 from bridge.database import Unavailable
 from bridge.sandbox.faults import Drop
 from bridge.store.feeds import FeedStore

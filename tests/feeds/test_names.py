@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bridge.core.bookings import BookingType, Directory, Person
-from bridge.core.feeds import (
+from bridge.core.feeds.feeds import (
     ALL,
     UnknownFeed,
     Who,

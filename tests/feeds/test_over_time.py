@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 from icalendar import Calendar
 
-from bridge.core.feeds import ALL, Who
-from bridge.core.tokens import DETAILS, Options
+from bridge.core.feeds.feeds import ALL, Who
+from bridge.core.feeds.tokens import DETAILS, Options
 from bridge.store.feeds import FeedStore
 from bridge.store.refreshes import Refreshes
 from tests.feeds.conftest import Site

@@ -14,8 +14,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from bridge.core.feeds import ALL, Who
-from bridge.core.tokens import DETAILS, Options
+from bridge.core.feeds.feeds import ALL, Who
+from bridge.core.feeds.tokens import DETAILS, Options
 from tests.feeds.browser import Browser, browser, program
 from tests.feeds.conftest import Site
 from tests.feeds.serving import PUBLIC

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from bridge.core.feed_body import FeedBody
-from bridge.core.feeds import ALL, Who
-from bridge.core.tokens import Options
+from bridge.core.feeds.body import FeedBody
+from bridge.core.feeds.feeds import ALL, Who
+from bridge.core.feeds.tokens import Options
 from bridge.web import feed_shelf
 from bridge.web.feed_shelf import Shelf, Shown
 from tests.feeds.conftest import Site

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.core.tokens import DETAILS, LONGEST_ALARM, Options, Seals
+from bridge.core.feeds.tokens import DETAILS, LONGEST_ALARM, Options, Seals
 
 SEALS = Seals("s" * 40)
 options = st.builds(Options, st.sampled_from(DETAILS), st.integers(0, LONGEST_ALARM))

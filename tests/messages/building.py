@@ -8,10 +8,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from bridge.core.bookings import Directory
-from bridge.core.messages import Rendered, Scene
+from bridge.core.messages.messages import Rendered, Scene
+from bridge.core.messages.templates import Message, compile_template
 from bridge.core.reading import read_booking, read_event, read_member, read_type
-from bridge.core.rules import Look, Rules, RuleSettings, Show
-from bridge.core.templates import Message, compile_template
+from bridge.core.rules.rules import Look, Rules, RuleSettings, Show
 from tests.payloads import document
 
 SLACK_USER = "U012AB3CD"

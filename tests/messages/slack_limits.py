@@ -9,7 +9,7 @@ from typing import Any
 from slack_sdk.models.attachments import Attachment
 from slack_sdk.models.blocks import Block
 
-from bridge.core.messages import Rendered
+from bridge.core.messages.messages import Rendered
 from tests.messages.building import blocks, text_objects
 
 _LONGEST = {"section": 3_000, "header": 150, "context": 3_000}

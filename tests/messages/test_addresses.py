@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bridge.core.block_rules import violations
-from bridge.core.messages import render
+from bridge.core.messages.block_rules import violations
+from bridge.core.messages.messages import render
 from tests.messages import building
 
 PLACES = (

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from bridge.core.messages import render, render_plain, render_reply
-from bridge.core.rules_file import load
+from bridge.core.messages.messages import render, render_plain, render_reply
+from bridge.core.rules.file import load
 from tests.messages import building
 from tests.messages.slack_limits import assert_sendable
 from tests.payloads import document

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bridge.core.changes import changes, is_news
-from bridge.core.messages import render_reply
+from bridge.core.messages.messages import render_reply
 from bridge.core.reading import read_booking
 from tests.messages import building
 from tests.payloads import DATA

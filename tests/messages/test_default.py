@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from bridge.core import fitting
 from bridge.core.bookings import Directory, Person
-from bridge.core.messages import render, render_alert, render_plain, render_reply
-from bridge.core.tints import tint
+from bridge.core.messages import fitting
+from bridge.core.messages.messages import render, render_alert, render_plain, render_reply
+from bridge.core.messages.tints import tint
 from tests.messages import building
 from tests.messages.slack_limits import assert_sendable
 from tests.payloads import DATA

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.core.escaping import cut, cut_plain, disarm, escape, inline, plain_size, size, unescape
-from bridge.core.markup import link, mail, typed, web_address
+from bridge.core.messages.escaping import cut, cut_plain, disarm, escape, inline, plain_size, size, unescape
+from bridge.core.messages.markup import link, mail, typed, web_address
 from tests.messages.slack_limits import assert_safe, utf16
 
 SLACK_TEXT = st.text(st.sampled_from("ab &<>*_~`:|!@#\n\U0001f600é/.;"), max_size=60)

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bridge.core.bookings import EVENT_KINDS, Directory
-from bridge.core.messages import Scene, render, render_plain, render_reply
+from bridge.core.messages.messages import Scene, render, render_plain, render_reply
 from bridge.core.reading import read_booking, read_event, read_member, read_type
 from tests.messages import building
 from tests.messages.slack_limits import assert_sendable

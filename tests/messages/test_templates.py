@@ -7,12 +7,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bridge.core.printing import Face
-from bridge.core.rules import Rules
-from bridge.core.samples import samples
-from bridge.core.templates import LONGEST_SOURCE, TemplateFailure, TemplateProblem, compile_template
-from bridge.core.viewing import roots
-from bridge.core.views import ITEMS, ROOTS, SCALARS, SHAPES, View
+from bridge.core.messages.printing import Face
+from bridge.core.messages.samples import samples
+from bridge.core.messages.templates import LONGEST_SOURCE, TemplateFailure, TemplateProblem, compile_template
+from bridge.core.messages.viewing import roots
+from bridge.core.messages.views import ITEMS, ROOTS, SCALARS, SHAPES, View
+from bridge.core.rules.rules import Rules
 from tests.messages import building
 
 ROOT_VALUES = roots(samples()[1], building.rules())

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from bridge.core.bookings import EVENT_KINDS
-from bridge.core.messages import render, trial
-from bridge.core.samples import samples
+from bridge.core.messages.messages import render, trial
+from bridge.core.messages.samples import samples
 from tests.messages import building
 from tests.messages.slack_limits import assert_sendable
 

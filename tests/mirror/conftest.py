@@ -10,8 +10,8 @@ import pytest
 
 from bridge.copera import Copera
 from bridge.core.bookings import Person
-from bridge.core.entries import Entry
-from bridge.core.feeds import ALL, Who
+from bridge.core.feeds.entries import Entry
+from bridge.core.feeds.feeds import ALL, Who
 from bridge.core.reading import read_booking
 from bridge.core.refresh import window
 from bridge.core.text import instant

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bridge.core.entries import Entry
+from bridge.core.feeds.entries import Entry
 from bridge.mirror import hinting
 from bridge.sandbox.copera_api import BOOKING, BOOKINGS
 from bridge.sandbox.faults import Drop, Latency

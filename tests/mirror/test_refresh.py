@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bridge.core.bookings import Person
-from bridge.core.feeds import Who
+from bridge.core.feeds.feeds import Who
 from bridge.core.refresh import settle
 from bridge.sandbox.copera_api import BOOKING, BOOKINGS, MEMBERS, TYPES
 from bridge.sandbox.faults import BrokenJson, Fault, RateLimit, Refuse, RepeatedCursor, ShortPage, Status

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from bridge.core.problems import RulesError
-from bridge.core.rules_file import load
+from bridge.core.rules.file import load
+from bridge.core.yaml_file.problems import RulesError
 
 CASES: Final = Path(__file__).parent.parent / "cases" / "rules"
 

@@ -21,11 +21,11 @@ from bridge.core.bookings import (
     Location,
     Person,
 )
-from bridge.core.context import Context
-from bridge.core.explaining import explain, explain_lines
 from bridge.core.reading import NotAnEvent, Unrecognised, read_booking, read_event
 from bridge.core.routing import route
-from bridge.core.rules_file import load
+from bridge.core.rules.context import Context
+from bridge.core.rules.explaining import explain, explain_lines
+from bridge.core.rules.file import load
 from tests.rules.cases import CASES
 
 RULES = load((CASES / "good_every_key.yaml").read_bytes()).rules

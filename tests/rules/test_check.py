@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.core.problems import RulesError
-from bridge.core.rules_file import load
+from bridge.core.rules.file import load
+from bridge.core.yaml_file.problems import RulesError
 from tests.rules.cases import CASES, check
 
 TWO_PLACES = b'version: 1\nrules:\n  - post: {to: ["@host", "webhook:missing"]}\n'

@@ -8,8 +8,8 @@ from typing import Final
 
 import pytest
 
-from bridge.core.problems import Problem, RulesError
-from bridge.core.rules_file import load
+from bridge.core.rules.file import load
+from bridge.core.yaml_file.problems import Problem, RulesError
 from tests.rules.cases import CASES
 
 FLOW: Final = b"""\

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bridge.core.problems import RulesError
-from bridge.core.rules_file import load
+from bridge.core.rules.file import load
+from bridge.core.yaml_file.problems import RulesError
 from tests.bench.rules import realistic_rules
 from tests.rules.cases import CASES
 from tests.rules.hostile import FILES, messages
@@ -61,7 +61,7 @@ def test_hostile_file(name: str) -> None:
 def test_hostile_files_end() -> None:
     """No single call takes for ever either, such as a search that goes back and forth in a long line."""
     script = (
-        "from bridge.core.problems import RulesError; from bridge.core.rules_file import load\n"
+        "from bridge.core.yaml_file.problems import RulesError; from bridge.core.rules.file import load\n"
         "from tests.rules.hostile import FILES\n"
         "for text, _ in FILES.values():\n"
         "    try: load(text.encode())\n"
@@ -75,7 +75,7 @@ def test_memory(name: str) -> None:
     """Neither 100 MB nor a bomb take more than 200 MB beyond the text itself."""
     script = (
         "import resource, sys\n"
-        "from bridge.core.rules_file import load, RulesError\n"
+        "from bridge.core.rules.file import load, RulesError\n"
         "from tests.rules.hostile import FILES\n"
         f"text = b'a: b\\n' * 20_000_000 if {name!r} == 'huge' else FILES[{name!r}][0].encode()\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"

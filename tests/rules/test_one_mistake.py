@@ -6,8 +6,8 @@ from typing import Final
 
 import pytest
 
-from bridge.core.problems import RulesError
-from bridge.core.rules_file import load
+from bridge.core.rules.file import load
+from bridge.core.yaml_file.problems import RulesError
 
 FILE: Final = """\
 version: 1

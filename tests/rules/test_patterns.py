@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.core.patterns import compile_pattern, fold
+from bridge.core.rules.patterns import compile_pattern, fold
 
 
 def _matches(pattern: str, text: str) -> bool:

@@ -11,12 +11,12 @@ import pytest
 import yaml
 
 from bridge.core.bookings import Directory
-from bridge.core.examples import read_short
-from bridge.core.explaining import explain, explain_lines
 from bridge.core.reading import read_member, read_type
 from bridge.core.routing import Decision, route
-from bridge.core.rules import Rules
-from bridge.core.rules_file import load
+from bridge.core.rules.examples import read_short
+from bridge.core.rules.explaining import explain, explain_lines
+from bridge.core.rules.file import load
+from bridge.core.rules.rules import Rules
 
 CASES = Path(__file__).parent.parent / "cases" / "routing"
 

@@ -9,10 +9,10 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from bridge.core import schema as schema_module
-from bridge.core.problems import RulesError
-from bridge.core.rules_file import load
-from bridge.core.schema import schema, schema_text
+from bridge.core.rules import schema as schema_module
+from bridge.core.rules.file import load
+from bridge.core.rules.schema import schema, schema_text
+from bridge.core.yaml_file.problems import RulesError
 from tests.bench.rules import realistic_rules
 from tests.rules.cases import CASES
 

@@ -13,7 +13,7 @@ import pytest
 from bridge.core.knowledge import Knowledge
 from bridge.core.pacing import Pace
 from bridge.core.reading import read_envelope
-from bridge.core.rules_file import load
+from bridge.core.rules.file import load
 from bridge.database import Database
 from bridge.router import Router
 from bridge.store.deliveries import Deliveries

@@ -1,0 +1,119 @@
+"""An admin's own blocks: their templates filled in, and what came out empty left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+from bridge.core.messages import fitting
+from bridge.core.messages.escaping import cut, cut_plain
+from bridge.core.messages.markup import web_address
+from bridge.core.messages.printing import Face
+from bridge.core.messages.scenes import Json
+from bridge.core.messages.templates import Template
+
+Fill = Callable[[str, Template, Face], str]
+"""Runs a template that stands at a path, for a face."""
+
+_NAMES: Final = ("type", "block_id", "action_id", "style", "name", "value", "channel_id", "format")
+_FACES: Final[Mapping[str, Face]] = {
+    **dict.fromkeys(_NAMES, "raw"),
+    **dict.fromkeys(("url", "image_url"), "address"),
+}
+"""Keys whose values are not read but used; every other text is for people."""
+_SPOKEN: Final = frozenset({"text", "alt_text"})
+_FIRST: Final = ("text", "title", "fields", "elements", "accessory", "alt_text")
+_DEEPEST: Final = 12
+
+
+class TooDeep(Exception):
+    """Blocks within blocks beyond anything Slack has."""
+
+
+def filled(value: object, fill: Fill, path: str = "blocks", face: Face = "plain", depth: int = 0) -> object:
+    """The blocks with every template run: mrkdwn as such, addresses fit for Slack, the rest plain.
+
+    Raises TooDeep, and what `fill` raises.
+    """
+    if depth > _DEEPEST:
+        raise TooDeep
+    if isinstance(value, Template):
+        return fill(path, value, face)
+    if isinstance(value, list | tuple):
+        return [filled(item, fill, f"{path}[{n}]", face, depth + 1) for n, item in enumerate(value)]
+    if isinstance(value, Mapping):
+        return _filled_mapping(value, fill, path, depth)
+    return value
+
+
+def _filled_mapping(value: Mapping[object, object], fill: Fill, path: str, depth: int) -> Json:
+    kind = value.get("type")
+    is_mrkdwn = (isinstance(kind, Template) and kind.source.strip() == "mrkdwn") or kind == "mrkdwn"
+    made: Json = {}
+    for key, item in value.items():
+        name = str(key)
+        face: Face = _FACES.get(name) or ("mrkdwn" if is_mrkdwn else "plain")
+        made[name] = said = filled(item, fill, f"{path}.{name}", face, depth + 1)
+        if face == "address" and isinstance(said, str):
+            made[name] = web_address(said) or said
+    return {**made, "verbatim": True} if is_mrkdwn else made
+
+
+def spoken(value: object, fill: Fill, path: str = "blocks") -> Iterator[str]:
+    """What the blocks say, in words and in reading order."""
+    if isinstance(value, list | tuple):
+        for number, item in enumerate(value):
+            yield from spoken(item, fill, f"{path}[{number}]")
+    elif isinstance(value, Mapping):
+        for key in sorted(value, key=lambda k: _FIRST.index(k) if k in _FIRST else len(_FIRST)):
+            item = value[key]
+            if isinstance(item, Template):
+                yield from [fill(f"{path}.{key}", item, "text")] if key in _SPOKEN else []
+            else:
+                yield from spoken(item, fill, f"{path}.{key}")
+
+
+def pruned(blocks: list[Json]) -> list[Json]:
+    """The blocks without texts that came out empty, which Slack refuses, and what only held those."""
+    return [block for block in map(_pruned, blocks) if block is not None]
+
+
+def _pruned(block: Json) -> Json | None:
+    left = dict(block)
+    if _is_empty(left.get("text")):
+        left.pop("text", None)
+    for key in ("fields", "elements"):
+        items = left.get(key)
+        if isinstance(items, list):
+            left[key] = kept = [found for item in items if (found := _pruned_item(item)) is not None]
+            if not kept:
+                del left[key]
+    holders = {"text", "fields", "elements"} & block.keys()
+    return left if not holders or holders & left.keys() else None
+
+
+def _pruned_item(item: object) -> object | None:
+    """A text object, a leaf of rich text, or something that holds such."""
+    if _is_empty(item):
+        return None
+    return _pruned(item) if isinstance(item, dict) and "elements" in item else item
+
+
+def _is_empty(value: object) -> bool:
+    return (isinstance(value, dict) and value.get("text") == "") or value == ""
+
+
+def shorten(blocks: list[Json]) -> None:
+    """Cut every text to what its place takes, in place."""
+    for block in blocks:
+        fields = block.get("fields")
+        for item in fields if isinstance(fields, list) else []:
+            _shorten(item, fitting.FIELD)
+        limit = fitting.HEADER if block.get("type") == "header" else fitting.SECTION
+        for found in fitting.texts({key: item for key, item in block.items() if key != "fields"}):
+            _shorten(found, limit)
+
+
+def _shorten(found: object, limit: int) -> None:
+    if isinstance(found, dict) and isinstance(text := found.get("text"), str):
+        found["text"] = (cut if found.get("type") == "mrkdwn" else cut_plain)(text, limit)

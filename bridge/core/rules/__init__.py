@@ -1,0 +1,1 @@
+"""The rules language: what an admin writes in rules.yaml, read, checked, explained and matched."""

@@ -1,0 +1,184 @@
+"""The keys of `when`: one entry of the table each, with what it reads, what it does and examples."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from bridge.core.bookings import EVENT_KINDS, STATUSES
+from bridge.core.near import did_you_mean, quote
+from bridge.core.rules.amounts import DAY_NAMES, read_clock, read_day, read_length, read_minutes, read_number
+from bridge.core.rules.conditions import (
+    All,
+    Answered,
+    AnyOf,
+    AtTime,
+    Between,
+    Condition,
+    Matches,
+    Not,
+    OnDay,
+    Starts,
+)
+from bridge.core.rules.grammar import BAD, SCALAR, As, Kind, Reading, Text
+from bridge.core.rules.patterns import compile_pattern, fold
+from bridge.core.rules.tables import Either, Key, ListOf, MapOf, Named, Table, one_of
+from bridge.core.yaml_file.nodes import MapNode
+
+Conditions = tuple[Condition, ...]
+LENGTH_PATTERN: Final = r"^\s*(?=\S)(\d{1,5}[dD])?\s*(\d{1,6}[hH])?\s*(\d{1,7}[mM]([iI][nN])?)?\s*$"
+CLOCK_PATTERN: Final = r"^\s*\d{1,2}:\d{2}\s*[\u2013\u2014-]\s*\d{1,2}:\d{2}\s*$"
+
+
+def read_event_name(text: str) -> str:
+    """The short name of an event. Raises ValueError."""
+    name = text.strip().removeprefix("booking.")
+    if "," in name:
+        raise ValueError(f"{quote(text)} is not an event; several are a list: [{text.strip()[:60]}]")
+    if name not in EVENT_KINDS:
+        known = ", ".join(EVENT_KINDS)
+        raise ValueError(f"unknown event {quote(text)}{did_you_mean(name, EVENT_KINDS)}; events are {known}")
+    return name
+
+
+EVENT: Final = Text(
+    "an event", read_event_name, {"enum": [*EVENT_KINDS, *(f"booking.{name}" for name in EVENT_KINDS)]}
+)
+PATTERN: Final = Text("text or a pattern", compile_pattern, SCALAR)
+PATTERNS: Final = Named("patterns", lambda: ListOf(PATTERN, "patterns", single=True))
+LENGTH: Final = Text(
+    "a length of time such as 30m, 2h or 3d", read_length, {"type": "string", "pattern": LENGTH_PATTERN}
+)
+NUMBER: Final = Text(
+    "a whole number",
+    read_number,
+    {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": r"^\d+$"}]},
+)
+MINUTES: Final = Text(
+    "a duration such as 30m or 1h30m",
+    read_minutes,
+    {
+        "anyOf": [
+            {"type": "integer", "minimum": 0},
+            {"type": "string", "pattern": LENGTH_PATTERN + r"|^\s*\d+\s*$"},
+        ]
+    },
+)
+DAY: Final = Text("a day", read_day, {"enum": list(DAY_NAMES)})
+CLOCK: Final = Text(
+    'a span of the day such as "09:00-18:00"', read_clock, {"type": "string", "pattern": CLOCK_PATTERN}
+)
+
+
+def _matches(path: str) -> Kind:
+    return As(PATTERNS, lambda patterns: (Matches(path, patterns),))
+
+
+def _parts(values: dict[str, Any], node: MapNode, path: str, reading: Reading) -> Any:
+    return tuple(part for parts in values.values() for part in parts)
+
+
+def _amount(path: str, kind: Kind, example: Any) -> Kind:
+    limits = {
+        "min": Key(kind, "At least this, included.", (example,)),
+        "max": Key(kind, "At most this, included.", (example,)),
+    }
+
+    def between(values: dict[str, Any], node: MapNode, where: str, reading: Reading) -> Any:
+        low, high = values.get("min"), values.get("max")
+        if not node.entries:
+            return reading.wrong(node, where, "expected min, max or both")
+        if low is not None and high is not None and low > high:
+            return reading.wrong(node, where, "min is more than max, so this never holds")
+        return (Between(path, low, high),)
+
+    mapping = Table("a mapping with min and max", limits, between, form=one_of(limits))
+    return Either(mapping, As(kind, lambda n: (Between(path, n, n),)))
+
+
+def _starts(path: str) -> Kind:
+    return As(LENGTH, lambda length: (Starts(path, length),))
+
+
+def _answers(patterns: dict[str, Any]) -> Conditions:
+    return tuple(Answered(f"answers.{label}", found, fold(label)) for label, found in patterns.items())
+
+
+BOOKER: Final = {
+    "name": Key(_matches("booker.name"), "The booker's name.", ("Ana *",)),
+    "email": Key(_matches("booker.email"), "The booker's e-mail.", ("*@bigco.com", "/@(acme|globex)\\./i")),
+    "phone": Key(_matches("booker.phone"), "The booker's telephone number as typed.", ("+55*",)),
+    "timezone": Key(_matches("booker.timezone"), "The booker's time zone.", ("America/*",)),
+    "locale": Key(_matches("booker.locale"), "The booker's language.", ("pt*",)),
+}
+
+KEYS: Final[dict[str, Key]] = {
+    "event": Key(
+        As(
+            ListOf(EVENT, "events", single=True),
+            lambda names: (Matches("event", tuple(compile_pattern(name) for name in names)),),
+        ),
+        "What happened: the event is one of these.",
+        ("created", ["cancelled", "rescheduled"]),
+    ),
+    "type": Key(
+        _matches("type"), "The booking type's title, slug or id matches.", ("Intro Call", ["demo-*"])
+    ),
+    "status": Key(_matches("status"), "The booking's status matches.", tuple(STATUSES[:2])),
+    "host": Key(_matches("host"), "Any host's id, name or e-mail matches.", ("ana@example.com", "Ana *")),
+    "booker": Key(
+        Either(
+            Table("a pattern for the e-mail or a mapping", BOOKER, _parts),
+            _matches("booker.email"),
+        ),
+        "Who booked: a pattern for the e-mail, or a mapping of patterns.",
+        ("*@bigco.com", {"name": "Ana *", "locale": "pt*"}),
+    ),
+    "answers": Key(
+        As(MapOf(PATTERNS, "a mapping of question and pattern"), _answers),
+        "For every question named (its label or id) the answer matches; of a list answer, any item.",
+        ({"Topic": "*pricing*"},),
+    ),
+    "location": Key(_matches("location"), "The location's type matches.", ("MEETING_CHANNEL",)),
+    "guests": Key(_amount("guests", NUMBER, 2), "How many guests come along.", (0, {"min": 2})),
+    "duration": Key(_amount("duration", MINUTES, "30m"), "How long it takes.", ("30m", {"min": "1h"})),
+    "starts_within": Key(_starts("starts_within"), "Starts at most this long after the event.", ("2h", "3d")),
+    "starts_after": Key(_starts("starts_after"), "Starts more than this long after the event.", ("2h", "3d")),
+    "day": Key(
+        As(ListOf(DAY, "days", single=True), lambda days: (OnDay("day", days),)),
+        "Starts on one of these days, in settings.timezone.",
+        ("weekend", ["mon", "tue"]),
+    ),
+    "time": Key(
+        As(ListOf(CLOCK, "spans of the day", single=True), lambda spans: (AtTime("time", spans),)),
+        "Starts within this span of the day, its end left out; may cross midnight; in settings.timezone.",
+        ("09:00-18:00", "22:00-06:00"),
+    ),
+    "not": Key(
+        As(Named("when", lambda: WHEN), lambda inner: (Not("not", inner),)),
+        "Holds when this mapping of conditions does not.",
+        ({"type": "Intern chat"},),
+    ),
+    "any": Key(
+        As(
+            ListOf(Named("when", lambda: WHEN), "mappings of conditions"),
+            lambda alternatives: (AnyOf("any", alternatives),),
+        ),
+        "Holds when any of these mappings of conditions does.",
+        ([{"type": "Demo"}, {"booker": "*@bigco.com"}],),
+    ),
+}
+
+
+def _when(values: dict[str, Any], node: MapNode, path: str, reading: Reading) -> Any:
+    """The conditions joined by AND; BAD when one of them is, so that no rule matches more than was meant."""
+    if set(values) != set(node.entries):
+        return BAD
+    return All(_parts(values, node, path, reading))
+
+
+WHEN: Final[Table] = Table(
+    "a mapping of conditions",
+    KEYS,
+    _when,
+    "Conditions joined by AND; a list is any-of. Without conditions everything matches.",
+)

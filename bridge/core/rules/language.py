@@ -1,0 +1,214 @@
+"""The rules language as tables: every key of rules.yaml, what it reads, what it does and examples.
+
+Adding a key is adding a line here; reading, problems, schema and completion follow.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo, available_timezones
+
+from bridge.core.bookings import Person
+from bridge.core.near import did_you_mean, quote
+from bridge.core.rules.amounts import read_length
+from bridge.core.rules.destinations import (
+    HOST,
+    read_destination,
+    read_mail,
+    read_user,
+)
+from bridge.core.rules.example_keys import EXAMPLE
+from bridge.core.rules.grammar import BAD, SCALAR, As, Flag, Reading, Text
+from bridge.core.rules.keys import NAME, POSTS, RULE
+from bridge.core.rules.message_keys import MESSAGE
+from bridge.core.rules.patterns import fold
+from bridge.core.rules.rules import Look, RuleSettings, Show
+from bridge.core.rules.tables import Key, ListOf, MapOf, Table, one_of
+from bridge.core.yaml_file.nodes import MapNode
+
+VERSION: Final = "1"
+MOST_RULES: Final = 5_000
+_EMOJI: Final = re.compile(r":[a-z0-9_+'-]+:(?::skin-tone-[2-6]:)?|[^\x00-\x7f]{1,8}")
+_ZONE: Final = re.compile(r"[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+){0,2}")
+STRING: Final = {"type": "string"}
+
+
+def _version(text: str) -> int:
+    if text.strip() != VERSION:
+        raise ValueError(f"version {quote(text)} is not known; this bridge reads version {VERSION}")
+    return int(VERSION)
+
+
+def _zone(text: str) -> ZoneInfo:
+    name = text.strip()
+    try:
+        if not _ZONE.fullmatch(name):
+            raise ValueError
+        return ZoneInfo(name)
+    except (ValueError, KeyError, OSError):
+        hint = did_you_mean(name, available_timezones())
+        raise ValueError(
+            f"time zone {quote(name)} is not known{hint or '; one looks like America/Sao_Paulo'}"
+        ) from None
+
+
+def _emoji(text: str) -> str:
+    said = text.strip()
+    if not _EMOJI.fullmatch(said):
+        bare = said.strip(":").lower()
+        hint = f" (did you mean ':{bare}:'?)" if re.fullmatch(r"[a-z0-9_+'-]+", bare) else ""
+        raise ValueError(f"{quote(said)} is not an emoji; one looks like ':tada:'{hint}")
+    return said
+
+
+def _alerts(text: str) -> str:
+    destination = read_destination(text)
+    if destination == HOST:
+        raise ValueError("trouble has no host; name a channel, a person or a webhook")
+    return destination
+
+
+def _horizon(text: str) -> timedelta:
+    length = read_length(text)
+    if not length:
+        raise ValueError("a length of time of nothing; to repair nothing, say `repair: off`")
+    return length
+
+
+def _person(values: dict[str, Any], node: MapNode, path: str, reading: Reading) -> Any:
+    return Person("", values.get("name", ""), values.get("email", ""), values.get("slack", ""))
+
+
+def _look(values: dict[str, Any], node: MapNode, path: str, reading: Reading) -> Any:
+    if "message" in values:
+        place = node.entries["message"][1]
+        reading.references.append(("message", values["message"], place, f"{path}.message"))
+    return Look(values.get("message"), values.get("emoji", ""))
+
+
+def _settings(values: dict[str, Any], node: MapNode, path: str, reading: Reading) -> Any:
+    if "alerts_to" in values:
+        place = node.entries["alerts_to"][1]
+        reading.references.append(("destination", values["alerts_to"], place, f"{path}.alerts_to"))
+    return RuleSettings(**values)
+
+
+def _file(values: dict[str, Any], node: MapNode, path: str, reading: Reading) -> Any:
+    if not {"rules", "otherwise"} & set(node.entries) and not reading.is_torn(node):
+        reading.wrong(node, path, "there are no `rules`, so nothing would ever be posted")
+    if "otherwise" in node.entries:
+        place = node.entries["otherwise"][0]
+        reading.references.append(("otherwise", "", place, "otherwise"))
+        values["otherwise_line"] = place.line
+    return values
+
+
+SETTINGS: Final = Table(
+    "a mapping of settings",
+    {
+        "timezone": Key(
+            Text("a time zone such as America/Sao_Paulo", _zone, STRING),
+            "For text that Slack cannot localise, and for `day` and `time`. Default: UTC.",
+            ("America/Sao_Paulo", "Europe/Lisbon"),
+        ),
+        "alerts_to": Key(
+            Text('a destination such as "#bridge-ops"', _alerts, SCALAR),
+            "Where the bridge reports its own trouble.",
+            ("#bridge-ops",),
+        ),
+        "show": Key(
+            Table(
+                "a mapping of what to show",
+                {
+                    "email": Key(Flag(), "E-mail addresses in messages. Default: true.", (True,)),
+                    "phone": Key(Flag(), "Telephone numbers in messages. Default: false.", (False,)),
+                    "answers": Key(Flag(), "Answers in messages. Default: true.", (True,)),
+                },
+                lambda values, *_: Show(**values),
+            ),
+            "Which personal data messages may hold.",
+            ({"email": True, "phone": False, "answers": True},),
+        ),
+        "repair": Key(
+            Flag(),
+            "Whether what Copera shows and no webhook told is posted, with a note. Default: on.",
+            (True,),
+        ),
+        "repair_horizon": Key(
+            Text("a length of time such as 2d", _horizon, STRING),
+            "After a longer pause than this, what was missed is not posted any more. Default: 2d.",
+            ("2d", "12h"),
+        ),
+    },
+    _settings,
+)
+
+PERSON: Final = Table(
+    "a mapping with name, email or slack",
+    {
+        "name": Key(NAME, "The name to show.", ("Ana Lima",)),
+        "email": Key(
+            Text("an e-mail address", read_mail, STRING), "The e-mail in Slack.", ("ana@example.com",)
+        ),
+        "slack": Key(Text("a Slack user id", read_user, STRING), "The Slack user id.", ("U012AB3CD",)),
+    },
+    _person,
+)
+
+TYPE: Final = Table(
+    "a mapping with message or emoji",
+    {
+        "message": Key(NAME, "One of `messages`.", ("sales",)),
+        "emoji": Key(Text("an emoji such as ':tada:'", _emoji, STRING), "Shown in titles.", (":tada:",)),
+    },
+    _look,
+)
+
+FILE: Final = Table(
+    "a mapping with `version` and `rules`",
+    {
+        "version": Key(
+            Text(f"the number {VERSION}", _version, {"enum": [int(VERSION), VERSION]}),
+            "The version of the rules language.",
+            (1,),
+            "`version` is missing; add `version: 1` as the first line",
+        ),
+        "settings": Key(SETTINGS, "For the whole file."),
+        "people": Key(
+            As(
+                MapOf(PERSON, "a mapping of Copera user id and person", str.strip),
+                lambda people: tuple(Person(name, p.name, p.email, p.slack) for name, p in people.items()),
+            ),
+            "Hosts by their Copera user id; completes Copera's directory and Slack's look-up by e-mail.",
+            ({"665f00000000000000000003": {"name": "Ana Lima", "slack": "U012AB3CD"}},),
+        ),
+        "types": Key(
+            MapOf(TYPE, "a mapping of booking type and its look", fold),
+            "How each booking type looks, by its title, slug or id.",
+            ({"Intro Call": {"message": "sales", "emoji": ":tada:"}},),
+        ),
+        "rules": Key(ListOf(RULE, "rules", may_be_empty=True, most=MOST_RULES), "Tried in order."),
+        "otherwise": Key(
+            Table(
+                "a mapping with `post`",
+                {"post": Key(POSTS, "Where to post, and how.", ({"to": "#bookings"},), "`post` is missing")},
+                lambda values, *_: values.get("post", BAD),
+            ),
+            "Posted when no rule posted and none stopped.",
+            ({"post": {"to": "#bookings"}},),
+        ),
+        "messages": Key(
+            MapOf(MESSAGE, "a mapping of name and message", str.strip),
+            "Messages by name; `default` is built in.",
+        ),
+        "examples": Key(
+            ListOf(EXAMPLE, "examples", may_be_empty=True),
+            "The rules' own tests: run by `check`, at start and before every reload.",
+        ),
+    },
+    _file,
+    "The rules of a booking bridge: which booking events are posted where in Slack, and how they look.",
+    form=one_of(("rules", "otherwise")),
+)

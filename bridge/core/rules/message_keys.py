@@ -1,0 +1,125 @@
+"""The keys of a message in `messages`, and its templates read with the place of what is wrong in them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from bridge.core.messages.templates import Message, TemplateProblem, compile_template
+from bridge.core.near import listed
+from bridge.core.rules.grammar import BAD, SCALAR, Reading, Schema, Text
+from bridge.core.rules.tables import Key, ListOf, MapOf, Table, one_of
+from bridge.core.yaml_file.nodes import ListNode, MapNode, Node, TextNode, join
+
+_NUMBER: Final = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{1,9})?")
+_WORDS: Final = {"true": True, "false": False}
+PARTS: Final = ("title", "body", "fields", "footer", "links")
+
+
+class TemplateText:
+    """A template's text."""
+
+    _text = Text("text, which may hold {{ … }}", many_lines=True)
+
+    def read(self, node: Node, path: str, reading: Reading) -> Any:
+        source = self._text.read(node, path, reading)
+        if source is BAD:
+            return BAD
+        try:
+            return compile_template(source)
+        except TemplateProblem as problem:
+            for each in (problem, *problem.others):
+                reading.wrong(template_place(node, each.line), path, each.message)
+            return BAD
+
+    def schema(self) -> Schema:
+        return dict(SCALAR)
+
+
+def template_place(node: Node, line: int) -> Node:
+    """Where a line (from 1) of a text stands in the file, as far as it can be told."""
+    if isinstance(node, TextNode) and node.block_column:
+        return Node(node.line + line, node.block_column)
+    return node
+
+
+class Blocks:
+    """Block Kit blocks: any JSON whose every text is a template."""
+
+    _template = TemplateText()
+    _blocks = ListOf(MapOf(_template, "a block: a mapping"), "Block Kit blocks")
+
+    def read(self, node: Node, path: str, reading: Reading) -> Any:
+        if not isinstance(node, ListNode) or not node.items:
+            return self._blocks.read(node, path, reading)
+        before = len(reading.problems)
+        for number, item in enumerate(node.items):
+            if not isinstance(item, MapNode):
+                self._blocks.item.read(item, f"{path}[{number}]", reading)
+        made = self._value(node, path, reading)
+        return BAD if len(reading.problems) > before else made
+
+    def _value(self, node: Node, path: str, reading: Reading) -> Any:
+        if isinstance(node, MapNode):
+            return {k: self._value(item, join(path, k), reading) for k, (_, item) in node.entries.items()}
+        if isinstance(node, ListNode):
+            return [self._value(item, f"{path}[{n}]", reading) for n, item in enumerate(node.items)]
+        if isinstance(node, TextNode) and node.plain and not node.comment:
+            if node.empty:
+                return None
+            if node.text in _WORDS:
+                return _WORDS[node.text]
+            if _NUMBER.fullmatch(node.text):
+                return float(node.text) if "." in node.text else int(node.text)
+        return self._template.read(node, path, reading)
+
+    def schema(self) -> Schema:
+        return {"type": "array", "minItems": 1, "items": {"type": "object"}}
+
+
+def _message(values: dict[str, Any], node: MapNode, path: str, reading: Reading) -> Any:
+    others = [name for name in PARTS if name in node.entries]
+    if not node.entries and not node.broken and not reading.is_torn(node):
+        return reading.wrong(node, path, f"this message is empty; give it {listed(PARTS)}")
+    if "blocks" in node.entries and others:
+        place = node.entries["blocks"][0]
+        return reading.wrong(place, path, f"a message has either `blocks` or {listed(PARTS)}, not both")
+    if not values:
+        return BAD
+    return Message(
+        path.removeprefix("messages."),
+        values.get("title"),
+        values.get("body"),
+        tuple(values.get("fields", {}).items()),
+        values.get("footer"),
+        tuple(values.get("links", {}).items()),
+        values.get("blocks"),
+    )
+
+
+_TEMPLATE: Final = TemplateText()
+MESSAGE: Final = Table(
+    "a message: a mapping with title, body, fields, footer and links, or blocks",
+    {
+        "title": Key(_TEMPLATE, "The header.", ("{{ event.emoji }} {{ event.verb }}: {{ booking.type }}",)),
+        "body": Key(_TEMPLATE, "A paragraph under the title.", ("With {{ booking.booker.name }}",)),
+        "fields": Key(
+            MapOf(_TEMPLATE, "a mapping of label and text"),
+            "Labels and texts, in this order.",
+            ({"When": "{{ booking | when }}"},),
+        ),
+        "footer": Key(_TEMPLATE, "Small print.", ("{{ booking.id }}",)),
+        "links": Key(
+            MapOf(_TEMPLATE, "a mapping of label and address"),
+            "Labels and web addresses.",
+            ({"Open": "https://app.example.com/bookings/{{ booking.id }}"},),
+        ),
+        "blocks": Key(Blocks(), "Block Kit blocks whose texts are templates, instead of all the others."),
+    },
+    _message,
+    "How a message looks: Jinja2 templates in a sandbox.",
+    form={
+        **one_of((*PARTS, "blocks")),
+        "dependentSchemas": {"blocks": {"properties": dict.fromkeys(PARTS, False)}},
+    },
+)
