@@ -48,7 +48,12 @@ class SqliteWriter:
     async def _hop(self, function: Callable[..., T], *arguments: object) -> T:
         if self._is_closed:
             raise sqlite3.ProgrammingError("the database is closed")
-        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
+        done = asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
+        try:
+            return await asyncio.shield(done)
+        except asyncio.CancelledError:
+            await asyncio.wait([done])  # the file is in use until then
+            raise
 
     def _transact(self, work: Callable[[Connection], T], durable: bool) -> T:
         connection = self._open(_FULL if durable else _NORMAL)
