@@ -272,6 +272,7 @@ class Service:
             self._intake.accept,
             lambda: self.rulebook.rules.settings,
             clock=self.clock,
+            slack=self._slack,
             patience=self._patience,
             observe=lambda name: self.metrics.events.labels(name, "repaired").inc(),
         )

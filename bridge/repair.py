@@ -19,8 +19,10 @@ import structlog
 from bridge.core.identity import contact
 from bridge.core.reading import VERSION, Envelope, read_envelope
 from bridge.core.repair import SOURCE, difference, document, gist, matters
+from bridge.core.retry import Verdict
 from bridge.core.rules.rules import RuleSettings
 from bridge.database import Database, Unavailable
+from bridge.slack import CallError, Slack
 from bridge.store.repair import Due, Repairs, Seen, Sight
 
 log = structlog.get_logger()
@@ -31,6 +33,8 @@ PATIENCE: Final = timedelta(minutes=2)
 _LEASE: Final = timedelta(seconds=15)
 _LONGEST_WAIT: Final = 60.0
 _BREATH: Final = 1.0
+_CHANNELS: Final = 10
+_NOT_TO_BE_SEEN: Final = {Verdict.DESTINATION, Verdict.MESSAGE, Verdict.GONE}
 _PAGE: Final = 200
 _BATCH: Final = 50
 
@@ -48,6 +52,7 @@ class Repair:
         settings: Callable[[], RuleSettings],
         *,
         clock: Callable[[], datetime],
+        slack: Slack | None = None,
         patience: timedelta = PATIENCE,
         observe: Callable[[str], None] = lambda name: None,
     ) -> None:
@@ -55,11 +60,14 @@ class Repair:
         self._accept = accept
         self._settings = settings
         self._clock = clock
+        self._slack = slack if slack is not None and slack.has_token else None
         self._patience = patience
         self._observe = observe
         self._holder = os.urandom(8).hex()
         self._begun = clock()
         self._is_fresh = False  # the mirror was refreshed since this process began
+        self._is_known = False  # whether the database is an older copy, and then
+        self._is_older = False
         self._is_ours = True  # no other replica had its turn when this one asked
         self._breath = min(_BREATH, patience.total_seconds())
         self._woken = asyncio.Event()
@@ -87,7 +95,7 @@ class Repair:
         if not self._is_ours:
             return _LEASE.total_seconds()
         since = await self._repairs.next_since()
-        if since is None or not self._is_fresh or not self._settings().repair:
+        if since is None or not (self._is_fresh and self._is_known and self._settings().repair):
             return _LONGEST_WAIT
         wait = (since + self._patience - self._clock()).total_seconds()
         return min(max(wait, self._breath), _LONGEST_WAIT)
@@ -102,6 +110,8 @@ class Repair:
         if not is_news and (not self._is_fresh or await self._repairs.next_since() is None):
             return 0
         await self._repairs.prepare()
+        if not self._is_known and not await self._compare(progress.looked_at):
+            return 0
         try:
             self._is_ours = await self._hold()
             if self._is_ours and is_news:
@@ -111,13 +121,37 @@ class Repair:
         finally:
             await self._repairs.release(self._holder)
 
+    async def _compare(self, last_look: datetime | None) -> bool:
+        """Find out, once, whether Slack holds messages since the last look of events unknown here.
+
+        Then the database is an older copy, brought back, and nobody knows what else was told. False while
+        Slack does not answer. Where the app may not look, nothing is seen.
+        """
+        slack = self._slack
+        if slack is None or last_look is None:
+            self._is_known = True
+            return True
+        for channel in await self._repairs.channels(_CHANNELS):
+            try:
+                told = await slack.told(channel, last_look)
+            except CallError as problem:
+                if problem.outcome.error == "missing_scope" or problem.outcome.verdict in _NOT_TO_BE_SEEN:
+                    continue
+                log.info("repair.waits", reason=f"Slack does not answer: {problem}")
+                return False
+            if await self._repairs.strange(told):
+                self._is_older = True
+                break
+        self._is_known = True
+        return True
+
     async def _hold(self) -> bool:
         return await self._repairs.lease(self._holder, self._clock(), _LEASE)
 
     async def _look(self, last_look: datetime | None, refreshed_at: datetime) -> None:
         """Note what the mirror shows since the last look; at first, or after long, as the baseline."""
         settings = self._settings()
-        is_old = last_look is None or refreshed_at - last_look > settings.repair_horizon
+        is_old = last_look is None or refreshed_at - last_look > settings.repair_horizon or self._is_older
         baseline = is_old or not settings.repair
         changed, uid = 0, ""
         while page := await self._repairs.look(last_look, uid, _PAGE):
@@ -129,7 +163,15 @@ class Repair:
                 return
         changed += await self._repairs.looked(refreshed_at, settle=baseline)
         if is_old and settings.repair:
-            log.info("repair.baseline", bookings=changed, last_look=last_look and last_look.isoformat())
+            tell = log.warning if self._is_older else log.info
+            reason = "Slack holds messages of events that this database does not know: it is an older copy"
+            tell(
+                "repair.baseline",
+                bookings=changed,
+                last_look=last_look and last_look.isoformat(),
+                reason=reason if self._is_older else None,
+            )
+        self._is_older = False
 
     def _seen(self, sight: Sight, last_look: datetime | None) -> Seen | None:
         """What to keep of a booking, None when nothing is new; the baseline, when there is no last look."""

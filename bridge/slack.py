@@ -189,6 +189,19 @@ class Slack:
                 return None
         return None
 
+    async def told(self, channel: str, since: datetime) -> frozenset[str]:
+        """The ids of the events that the latest messages there since then are about. Raises CallError."""
+        arguments = {
+            "channel": channel,
+            "oldest": f"{since.timestamp():.6f}",
+            "include_all_metadata": True,
+            "limit": 200,
+        }
+        data = await self._read("conversations.history", self._client.conversations_history, arguments)
+        metadata = [message.get("metadata") or {} for message in data.get("messages") or []]
+        ours = [one.get("event_payload") or {} for one in metadata if one.get("event_type") == METADATA]
+        return frozenset(str(payload["event"]) for payload in ours if payload.get("event"))
+
     async def identity(self) -> Identity:
         """Whose token it is (auth.test). Raises CallError."""
         data = await self._read("auth.test", self._client.auth_test, {})

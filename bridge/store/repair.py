@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import and_, delete, or_, select, update
+from sqlalchemy import and_, delete, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -18,12 +18,13 @@ from bridge.core.reading import read_booking
 from bridge.core.repair import SOURCE, Gist, gist
 from bridge.database import Database
 from bridge.store import identities
-from bridge.tables.delivery import booking_states, events
+from bridge.tables.delivery import booking_states, deliveries, events
 from bridge.tables.mirror import bookings, mirror
 from bridge.tables.repair import PENDING, repairs, sightings
 
 _OVERLAP: Final = timedelta(hours=1)
 """Longer than a refresh takes: what it read before it ended belongs to it."""
+_LATEST: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +157,20 @@ class Repairs:
             await connection.execute(
                 update(sightings).where(chosen).values(told=sightings.c.seen, pending=False)
             )
+
+    async def channels(self, most: int) -> list[str]:
+        """Where the latest deliveries went, as Slack's ids, the latest first."""
+        latest = select(deliveries.c.channel, deliveries.c.seq).where(deliveries.c.channel != "")
+        latest = latest.order_by(deliveries.c.seq.desc()).limit(_LATEST)
+        async with self._database.read() as connection:
+            rows = (await connection.execute(latest)).all()
+        return list(dict.fromkeys(row.channel for row in rows))[:most]
+
+    async def strange(self, ids: Collection[str]) -> bool:
+        """Whether one of these is no event that was ever stored here."""
+        query = select(func.count()).select_from(events).where(events.c.id.in_(ids))
+        async with self._database.read() as connection:
+            return (await connection.scalar(query)) != len(set(ids))
 
     async def next_since(self) -> datetime | None:
         """Since when the oldest pending one is seen; None when none is pending."""

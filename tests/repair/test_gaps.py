@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import sqlite3
+import subprocess
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +19,10 @@ import pytest
 from bridge.sandbox.copera import CoperaStandIn
 from bridge.sandbox.copera_calendar import Envelope, Ids
 from bridge.sandbox.copera_load import furnish
-from bridge.sandbox.faults import Status
+from bridge.sandbox.faults import Drop, Status
 from bridge.sandbox.slack import SlackStandIn
 from bridge.sandbox.slack_records import Message
+from bridge.sandbox.slack_workspace import SCOPES
 from bridge.store.history import History
 from bridge.store.repair import Repairs
 from tests import postgres
@@ -260,7 +265,7 @@ async def test_a_fresh_install_posts_nothing(world: World) -> None:
         assert len(world.cards()) == 2
 
 
-async def test_a_restored_database_floods_nobody(world: World) -> None:
+async def test_an_old_backup_floods_nobody(world: World) -> None:
     """What changed before a refresh long ago and now is the baseline; what changes then is posted."""
     async with world.run(clock=lambda: datetime.now(UTC) - timedelta(days=3)) as bridge:
         await looked(bridge)
@@ -272,6 +277,68 @@ async def test_a_restored_database_floods_nobody(world: World) -> None:
         world.book(start=world.day + timedelta(days=1))
         await looked(bridge)
         assert len(world.cards()) == 1
+
+
+async def copied(world: World, url: str) -> Callable[[], None]:
+    """Make a backup; what is returned brings it back."""
+    if url.startswith("sqlite"):
+        file = Path(url.removeprefix("sqlite:///"))
+        copy = file.with_suffix(".backup")
+        with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(copy)) as target:
+            source.backup(target)
+
+        def restore() -> None:
+            for part in ("-wal", "-shm"):
+                file.with_name(file.name + part).unlink(missing_ok=True)
+            copy.replace(file)
+
+        return restore
+    tool = partial(subprocess.run, check=True, capture_output=True, timeout=60)
+    if not shutil.which("pg_dump"):
+        pytest.skip("PostgreSQL's client programs are not installed")
+    dump = await asyncio.to_thread(tool, ["pg_dump", "--format=custom", url])
+
+    def bring_back() -> None:
+        clean = ["--clean", "--if-exists", "--no-owner", f"--dbname={url}"]
+        tool(["pg_restore", *clean], input=dump.stdout)
+
+    return bring_back
+
+
+@pytest.mark.parametrize("trouble", ["", "Slack is away", "may not look"])
+async def test_a_young_backup_floods_nobody(world: World, database_url: str, trouble: str) -> None:
+    """Slack holds messages that a backup of an hour ago knows nothing of: nothing is posted again.
+
+    While Slack does not answer that is not known, and nothing is posted; where the app may not look, what
+    still matters is posted as after a pause.
+    """
+    async with world.run() as bridge:
+        await looked(bridge)
+        await world.copera.send(world.book())
+        await bridge.settled()
+        await looked(bridge)
+        restore = await copied(world, database_url)
+        for day in range(1, 4):
+            await world.copera.send(world.book(start=world.day + timedelta(days=day)))
+        await bridge.settled()
+        assert len(world.cards()) == 4
+    await asyncio.to_thread(restore)
+    if trouble == "may not look":
+        world.slack.grant(set(SCOPES) - {"channels:history"})
+    if trouble == "Slack is away":
+        world.slack.fail_next("conversations.history", Drop(), times=None)
+    async with world.run() as bridge:
+        if trouble == "Slack is away":
+            mirror = bridge.service.mirror
+            assert mirror is not None
+            await mirror.refresh()
+            assert await bridge.service.repair.repair() == 0
+            world.slack.clear_faults()
+        await looked(bridge)
+        assert len(world.cards()) == (7 if trouble == "may not look" else 4)
+        world.book(start=world.day + timedelta(days=9))
+        await looked(bridge)
+        assert len(world.cards()) == (8 if trouble == "may not look" else 5)
 
 
 async def test_after_a_pause_only_what_still_matters_is_posted(world: World) -> None:
