@@ -24,8 +24,9 @@ from bridge.core.feeds.tokens import DETAILS, Detail, Options, Seals
 from bridge.database import Database
 from bridge.rulebook import Unreadable, read_people
 from bridge.settings import Settings
+from bridge.store.facts import BELIEVE, Facts
 from bridge.store.feeds import FeedStore
-from bridge.store.refreshes import Refreshes
+from bridge.store.refreshes import NOT_BELIEVED, Refreshes
 
 commands = typer.Typer(help="Calendar addresses.", no_args_is_help=True)
 
@@ -113,6 +114,26 @@ async def _rotate(settings: Settings, who: str) -> int:
         await register.store.rotate(feed, datetime.now(UTC))
         typer.echo("Revoked. The new address:")
         typer.echo(await register.address(feed, default_options(feed)))
+    return 0
+
+
+@commands.command()
+def believe() -> None:
+    """Say that bookings which Copera lists no more are gone indeed, though they are very many."""
+    raise typer.Exit(run(_believe()))
+
+
+async def _believe() -> int:
+    async with opened() as database:
+        problem = (await Refreshes(database).state()).problem
+        if not problem.startswith(NOT_BELIEVED):
+            typer.echo("booking-bridge: nothing to do: the last refresh was believed, or failed", err=True)
+            return 1
+        await Facts(database).say(BELIEVE, "", datetime.now(UTC))
+    typer.echo(f"The last refresh was {problem.partition(';')[0]}.")
+    typer.echo(
+        "The next will be believed; each missing booking is still asked for before it leaves calendars."
+    )
     return 0
 
 

@@ -120,16 +120,19 @@ class Listing:
         return taken
 
 
-def plan_refresh(listing: Listing) -> Changes | Suspicious:
+def plan_refresh(listing: Listing, *, trusted: bool = False) -> Changes | Suspicious:
     """What to do after a listing was read to its end.
 
     None listed, or more than half of the known ones missing, is more likely a fault than the truth: a
-    token of another workspace, say. Of a handful each can be asked for.
+    token of another workspace, say. Of a handful each can be asked for; so can of many, when an admin says
+    that they may be `trusted` to be missing.
     """
     expected = [uid for uid, trace in listing.known.items() if trace.expected]
     missing = [uid for uid in expected if uid not in listing.seen]
     if listing.nameless and not listing.seen:
         return Suspicious(f"{listing.nameless} bookings were listed, none with a uid")
+    if trusted:
+        return Changes(tuple(listing.different.values()), tuple(missing), len(listing.seen))
     if expected and not listing.seen:
         return Suspicious(f"no bookings were listed, where {len(expected)} are known")
     if len(missing) > max(_FEW, _TOO_FEW * len(expected)):

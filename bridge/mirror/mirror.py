@@ -17,6 +17,7 @@ from bridge.mirror.hinting import Hint, Hints
 from bridge.mirror.refreshing import Outcome, Refresher
 from bridge.mirror.taking import Taking
 from bridge.store.bookings import Bookings
+from bridge.store.facts import Facts
 from bridge.store.feeds import FeedStore
 from bridge.store.refreshes import MirrorState, Refreshes
 
@@ -57,6 +58,7 @@ class Mirror:
             copera,
             bookings,
             self._refreshes,
+            Facts(database),
             taking,
             clock=clock,
             past_days=past_days,

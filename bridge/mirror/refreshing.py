@@ -16,11 +16,13 @@ from bridge.core.bookings import BookingType, Directory, Person
 from bridge.core.refresh import DAY, GRACE, Changes, Listing, Suspicious, plan_refresh, window
 from bridge.mirror.taking import Taking
 from bridge.store.bookings import Bookings
-from bridge.store.refreshes import Refreshes
+from bridge.store.facts import BELIEVE, Facts
+from bridge.store.refreshes import NOT_BELIEVED, Refreshes
 
 _MOST_ASKED: Final = 50
 """Missing bookings that are asked for one by one in one refresh; the others wait for the next."""
 
+_REMEDY: Final = "if they are gone from Copera indeed: booking-bridge feeds believe"
 _AT_ONCE: Final = 500
 """Bookings that are stored together in the very first refresh."""
 
@@ -49,6 +51,7 @@ class Refresher:
         copera: Copera,
         bookings: Bookings,
         refreshes: Refreshes,
+        facts: Facts,
         taking: Taking,
         *,
         clock: Callable[[], datetime],
@@ -60,6 +63,7 @@ class Refresher:
         self._copera = copera
         self._bookings = bookings
         self._refreshes = refreshes
+        self._facts = facts
         self._taking = taking
         self._clock = clock
         self._past_days = past_days
@@ -72,7 +76,7 @@ class Refresher:
         try:
             outcome = await self._bookings_outcome("; ".join(problems))
         except BrokenListing as problem:
-            outcome = Outcome(believed=False, problem=f"not believed: {problem}")
+            outcome = Outcome(believed=False, problem=f"{NOT_BELIEVED}{problem}")
         except CoperaError as problem:
             outcome = Outcome(believed=False, problem=str(problem))
         if outcome.believed:
@@ -85,14 +89,24 @@ class Refresher:
         since = window(self._clock(), self._past_days)
         listing = Listing(await self._bookings.traces(since))
         count = await self._read(listing, since)
-        plan = plan_refresh(listing)
+        plan = await self._plan(listing)
         if isinstance(plan, Suspicious):
-            return Outcome(believed=False, problem=f"not believed: {plan.reason}")
+            return Outcome(believed=False, problem=f"{NOT_BELIEVED}{plan.reason}; {_REMEDY}")
         count += await self._taking.take(plan.upserts)
         removed, unanswered = await self._ask_for(plan)
         left = self._clock() - GRACE - 2 * DAY
         await self._bookings.forget(since - DAY, left, [] if listing.shifted else listing.unlisted())
         return Outcome(True, plan.size, count, removed, "; ".join(filter(None, [problem, unanswered])))
+
+    async def _plan(self, listing: Listing) -> Changes | Suspicious:
+        """What to do; an admin's word for what looks suspicious holds until nothing does any more."""
+        plan = plan_refresh(listing)
+        if not await self._facts.is_said(BELIEVE):
+            return plan
+        if isinstance(plan, Suspicious):
+            return plan_refresh(listing, trusted=True)
+        await self._facts.forget(BELIEVE)
+        return plan
 
     async def _read(self, listing: Listing, since: datetime) -> int:
         """Read all pages; how many bookings were stored already.

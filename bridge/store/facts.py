@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Final
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bridge.database import Database
 from bridge.tables.delivery import facts
+
+BELIEVE: Final = "believe"
+"""An admin says that many bookings are gone from Copera indeed."""
 
 
 class Facts:
@@ -35,6 +39,11 @@ class Facts:
         )
         async with self._database.write() as connection:
             return await connection.scalar(statement.returning(facts.c.key)) is not None
+
+    async def is_said(self, key: str) -> bool:
+        """Whether it was said, and not forgotten since."""
+        async with self._database.read() as connection:
+            return await connection.scalar(select(facts.c.key).where(facts.c.key == key)) is not None
 
     async def forget(self, key: str) -> None:
         """As if it had never been said."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Table, case, delete, func, or_, select, true, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -17,6 +17,9 @@ from bridge.core.feeds.tokens import Detail
 from bridge.database import Database
 from bridge.store.bookings import TOPIC, next_revision
 from bridge.tables.mirror import booking_hosts, booking_types, bookings, farewells, members, mirror
+
+NOT_BELIEVED: Final = "not believed: "
+"""How the problem of a listing that was not used begins."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,3 +126,22 @@ def test_rotate(feeds: Run) -> None:
         address(CALL, Options("title")),
     ]
     assert not any(row["fetched"] for row in rows)
+
+
+def test_believe_is_for_a_listing_that_was_not_believed(feeds: Run, tmp_path: Path) -> None:
+    status, _, said = feeds("believe")
+    assert (status, said.strip()) == (
+        1,
+        "booking-bridge: nothing to do: the last refresh was believed, or failed",
+    )
+    url = f"sqlite:///{tmp_path / 'bridge.db'}"
+    asyncio.run(_fail(url, "not believed: 30 of 40 known bookings were not listed; if …"))
+    status, printed, _ = feeds("believe")
+    assert status == 0
+    assert "The last refresh was not believed: 30 of 40 known bookings were not listed." in printed
+
+
+async def _fail(url: str, problem: str) -> None:
+    database = await open_database(url)
+    await Refreshes(database).failed(NOW, problem)
+    await database.close()

@@ -14,6 +14,7 @@ from bridge.core.refresh import settle
 from bridge.sandbox.copera_api import BOOKING, BOOKINGS, MEMBERS, TYPES
 from bridge.sandbox.faults import BrokenJson, Fault, RateLimit, Refuse, RepeatedCursor, ShortPage, Status
 from bridge.store.bookings import Kept, Saving
+from bridge.store.facts import BELIEVE, Facts
 from bridge.store.feeds import FeedStore
 from bridge.store.refreshes import Refreshes
 from tests.mirror.conftest import Workshop
@@ -143,6 +144,30 @@ async def test_nothing_disappears_by_mistake(workshop: Workshop, fault: Fault, s
     assert outcome is not None
     assert outcome.believed
     assert (await workshop.mirror.state()).problem == ""
+
+
+async def test_an_admin_says_that_many_are_gone(workshop: Workshop) -> None:
+    """Then each is asked for, and only what Copera answers with 404 goes; a later fault is a fault again."""
+    workshop.stand_in.load(40)
+    await workshop.mirror.refresh()
+    before = await workshop.feed()
+    gone = [uid for uid, entry in before.items() if entry.booking.status == "CONFIRMED"][:30]
+    for uid in gone:
+        workshop.stand_in.calendar.forget(uid)
+    outcome = await workshop.mirror.refresh()
+    assert outcome is not None
+    assert outcome.problem.endswith("if they are gone from Copera indeed: booking-bridge feeds believe")
+    facts = Facts(workshop.database)
+    await facts.say(BELIEVE, "", workshop.clock())
+    outcome = await workshop.mirror.refresh()
+    assert outcome is not None
+    assert (outcome.believed, outcome.removed) == (True, len(gone))
+    await workshop.mirror.refresh()
+    assert not await facts.is_said(BELIEVE)
+    workshop.stand_in.fail_next(ShortPage(keep=0), BOOKINGS, times=None)
+    outcome = await workshop.mirror.refresh()
+    assert outcome is not None
+    assert not outcome.believed
 
 
 async def test_only_the_last_page_fails(workshop: Workshop) -> None:
