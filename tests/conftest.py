@@ -7,8 +7,11 @@ import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import pytest
+import structlog
 from hypothesis import settings
 
 from bridge.database import Database
@@ -18,6 +21,19 @@ from tests import postgres
 settings.register_profile("quick", max_examples=40, deadline=None)
 settings.register_profile("thorough", max_examples=1_000, deadline=None)
 settings.load_profile("quick")  # the other: make test ARGS=--hypothesis-profile=thorough
+
+
+@pytest.fixture(autouse=True)
+def logs_of_one_test() -> Iterator[None]:
+    """What a test sets up for its logs ends with it: a logger that kept it could not be captured."""
+    configure = structlog.configure
+
+    def forgettable(**given: Any) -> None:
+        configure(**given | {"cache_logger_on_first_use": False})
+
+    with patch("structlog.configure", forgettable):
+        yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,7 @@ async def running(workshop: Workshop) -> AsyncIterator[Workshop]:
     """A mirror that runs and has refreshed once."""
     workshop.stand_in.load(20)
     task = asyncio.create_task(workshop.mirror.run())
-    await until(lambda: refreshed(workshop), 10)
+    await until(lambda: refreshed(workshop))
     workshop.stand_in.calls.clear()
     yield workshop
     task.cancel()
@@ -36,13 +36,13 @@ async def refreshed(workshop: Workshop) -> bool:
     return (await workshop.mirror.state()).refreshed_at is not None
 
 
-async def until(holds: Callable[[], Awaitable[bool]], seconds: float = 2) -> None:
+async def until(holds: Callable[[], Awaitable[bool]], seconds: float = 120) -> None:
     async with asyncio.timeout(seconds):
         while not await holds():
             await asyncio.sleep(0.02)
 
 
-async def shows(workshop: Workshop, uid: str, holds: Callable[[Entry], bool], seconds: float = 2) -> None:
+async def shows(workshop: Workshop, uid: str, holds: Callable[[Entry], bool], seconds: float = 120) -> None:
     """Wait until the mirror shows a booking so."""
 
     async def look() -> bool:
@@ -118,7 +118,7 @@ async def test_without_the_api_a_known_booking_follows_the_webhook(running: Work
     await shows(running, known.uid, lambda e: e.booking.status == "CANCELLED")
     assert unknown.uid not in await running.feed()
     running.stand_in.fault = None
-    await shows(running, unknown.uid, lambda e: e.booking.status == "CONFIRMED", 8)
+    await shows(running, unknown.uid, lambda e: e.booking.status == "CONFIRMED")
 
 
 async def test_a_late_webhook_does_not_roll_back(running: Workshop) -> None:
