@@ -20,7 +20,7 @@ LAYERS = (
     {"store", "slack", "copera"},
     {"opening"},
     {"database", "migrations"},
-    {"tables", "sqlite_writer", "settings", "heap", "logs", "metrics", "outflow", "tasks"},
+    {"tables", "sqlite_writer", "settings", "folding", "heap", "logs", "metrics", "outflow", "tasks"},
     {"core"},
 )
 """From high to low; siblings do not import each other."""

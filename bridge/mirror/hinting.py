@@ -19,6 +19,7 @@ from bridge.core.bookings import Booking
 from bridge.core.hints import MARGIN, agrees, find
 from bridge.core.refresh import Sighting, seen
 from bridge.database import Unavailable
+from bridge.folding import Fold
 from bridge.mirror.taking import Taking
 from bridge.store.bookings import Bookings
 from bridge.store.refreshes import Refreshes
@@ -67,6 +68,7 @@ class Hints:
         self._waiting: dict[str, Hint] = {}
         self._arrived = asyncio.Event()
         self._ids_differ = False
+        self._unanswered = Fold()
 
     def add(self, hint: Hint) -> None:
         """Take a hint; of several about one booking the latest counts."""
@@ -97,7 +99,7 @@ class Hints:
             try:
                 found = await self._look_up(hint)
             except CoperaError as problem:
-                log.warning("mirror.hint_unanswered", booking=hint.id, reason=str(problem))
+                self._tell_unanswered(hint, problem)
                 await self._trust(hint)
                 found = None
             self._check(hint, found)
@@ -182,6 +184,13 @@ class Hints:
         if uid := await self._certain_uid(hint):
             await self._taking.tell(uid, hint.booking, min(hint.at, self._clock()))
 
+    def _tell_unanswered(self, hint: Hint, problem: CoperaError) -> None:
+        self._unanswered.add(
+            lambda times: log.warning(
+                "mirror.hint_unanswered", booking=hint.id, reason=str(problem), times=times
+            )
+        )
+
     def _check(self, hint: Hint, found: Booking | None) -> None:
         """Ask again, where the API did not tell of the booking or may lag behind the webhook."""
         if found is None:
@@ -189,6 +198,8 @@ class Hints:
                 self._give_up()
         elif not agrees(hint.booking, found) and self._clock() - hint.at < _LAG:
             self._later(hint)
+        else:
+            log.info("mirror.followed", booking=hint.id, uid=found.uid, status=found.status)
 
     def _later(self, hint: Hint) -> bool:
         """Follow a hint again in a while; False when that was done often enough."""

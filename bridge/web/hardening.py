@@ -18,11 +18,11 @@ import structlog
 from aiohttp import http_exceptions, web
 from aiohttp.typedefs import Handler
 
+from bridge.folding import Fold
 from bridge.web.answers import problem
 
 log = structlog.get_logger()
 
-_FOLD: Final = 10.0
 _LOOK: Final = 0.5
 _CLOSING: Final = "Connection: close\r\nContent-Length: 0\r\n\r\n"
 _TIMEOUT: Final = f"HTTP/1.1 408 Request Timeout\r\n{_CLOSING}".encode()
@@ -196,17 +196,13 @@ class _Folded(logging.Filter):
 
     def __init__(self) -> None:
         super().__init__()
-        self._count = 0
-        self._told_at = -_FOLD
+        self._fold = Fold()
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
         if not isinstance(error, http_exceptions.HttpProcessingError):
             return True
-        self._count += 1
-        if time.monotonic() - self._told_at >= _FOLD:
-            log.info("http.malformed", problem=type(error).__name__, times=self._count)
-            self._told_at, self._count = time.monotonic(), 0
+        self._fold.add(lambda times: log.info("http.malformed", problem=type(error).__name__, times=times))
         return False
 
 

@@ -11,9 +11,10 @@ from typing import Final
 import structlog
 from aiohttp import web
 
-from bridge.core.reading import VERSION, NotAnEvent, read_envelope
+from bridge.core.reading import VERSION, Envelope, NotAnEvent, read_envelope
 from bridge.core.signature import Rejected, verify
 from bridge.database import Unavailable
+from bridge.folding import Fold
 from bridge.store.intake import Intake
 from bridge.web.answers import problem
 from bridge.web.forwarded import Network, client
@@ -27,8 +28,6 @@ PATH: Final = "/webhooks/copera"
 _PATIENCE: Final = 10.0
 _AHEAD: Final = timedelta(hours=1)
 """How far `createdAt` may lie ahead before it is a wrong clock's."""
-
-_FOLD: Final = 10.0
 
 Observer = Callable[[str, str], None]
 """Told of every request: the event's name ("" when not read) and the outcome."""
@@ -55,8 +54,8 @@ class Webhook:
         self._proxies = tuple(proxies)
         self._observe = observe
         self._reach = reach
-        self._refused = 0
-        self._told_at = -_FOLD
+        self._unsigned = Fold()
+        self._unstored = Fold()
 
     def routes(self) -> list[web.RouteDef]:
         return [web.post(PATH, self.receive), web.route("*", PATH, self.explain)]
@@ -82,7 +81,7 @@ class Webhook:
         except web.HTTPRequestEntityTooLarge:
             return self._refuse(413, "too_large", f"The body is over {LARGEST_BODY} bytes.")
         except Rejected as reason:
-            self._fold(str(reason), client(request, self._proxies))
+            self._tell_unsigned(str(reason), client(request, self._proxies))
             return self._refuse(401, "bad_signature", "The signature is missing or does not fit the body.")
         except NotAnEvent as reason:
             log.warning("event.refused", problem=str(reason))
@@ -102,7 +101,7 @@ class Webhook:
         try:
             is_new = await self._intake.accept(envelope, body, version, "webhook", now)
         except Unavailable as reason:
-            log.error("event.not_stored", event_id=envelope.id, problem=str(reason))
+            self._tell_unstored(envelope, str(reason))
             self._observe(envelope.event, "not_stored")
             message = "The event could not be stored; send it again."
             return problem(503, "not_stored", message, {"Retry-After": "5"})
@@ -135,9 +134,18 @@ class Webhook:
         self._observe("", error)
         return problem(status, error, message)
 
-    def _fold(self, reason: str, address: str) -> None:
-        """One line in ten seconds, however many wrong signatures arrive."""
-        self._refused += 1
-        if time.monotonic() - self._told_at >= _FOLD:
-            log.warning("signature.refused", problem=reason, client=address, times=self._refused)
-            self._told_at, self._refused = time.monotonic(), 0
+    def _tell_unsigned(self, reason: str, address: str) -> None:
+        self._unsigned.add(
+            lambda times: log.warning("signature.refused", problem=reason, client=address, times=times)
+        )
+
+    def _tell_unstored(self, envelope: Envelope, reason: str) -> None:
+        self._unstored.add(
+            lambda times: log.error(
+                "event.not_stored",
+                event_id=envelope.id,
+                booking=envelope.booking_id,
+                problem=reason,
+                times=times,
+            )
+        )

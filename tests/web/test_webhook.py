@@ -200,8 +200,13 @@ async def test_without_the_database_upstream_is_asked_to_repeat(client: Client, 
     async with database.write() as connection:
         await connection.exec_driver_sql("DROP TABLE deliveries")
         await connection.exec_driver_sql("DROP TABLE events")
-    status, answer = await post(client, payloads.body())
-    assert (status, answer["error"]) == (503, "not_stored")
+    with structlog.testing.capture_logs() as lines:
+        for _ in range(3):
+            status, answer = await post(client, payloads.body())
+            assert (status, answer["error"]) == (503, "not_stored")
+    assert len(lines) < 3  # folded
+    first = lines[0]
+    assert (first["event"], first["log_level"], first["booking"]) == ("event.not_stored", "error", "665f1")
 
 
 async def test_many_at_once_share_commits_and_none_is_lost(client: Client, events: Events) -> None:
