@@ -156,6 +156,7 @@ class Service:
             self.deliveries,
             self.metrics,
             clock,
+            refusal=lambda: self._intake.trouble,
             mirror=Refreshes(database) if settings.copera_api_token else None,
             interval=timedelta(seconds=settings.bridge_sync_interval),
         )

@@ -21,7 +21,7 @@ _LATE: Final = 3
 
 
 class Readiness:
-    """Looks at the parts when asked."""
+    """Looks at the parts when asked. `refusal`: why events cannot be stored, "" when they can."""
 
     def __init__(
         self,
@@ -32,6 +32,7 @@ class Readiness:
         metrics: Metrics,
         clock: Callable[[], datetime],
         *,
+        refusal: Callable[[], str] = lambda: "",
         mirror: Refreshes | None = None,
         interval: timedelta = _OLD,
     ) -> None:
@@ -41,6 +42,7 @@ class Readiness:
         self._deliveries = deliveries
         self._metrics = metrics
         self._clock = clock
+        self._refusal = refusal
         self._mirror = mirror
         self._interval = interval
         self._begun = clock()
@@ -53,7 +55,13 @@ class Readiness:
         except Unavailable as problem:
             down = Part("down", f"{problem}; events are refused with 503 until it is back")
             return {"database": down, "rules": self._rules()}
-        return {"database": Part("ok"), "rules": self._rules(), "slack": slack, "queue": queue, **copera}
+        return {"database": self._storing(), "rules": self._rules(), "slack": slack, "queue": queue, **copera}
+
+    def _storing(self) -> Part:
+        """What can be read cannot always be written: the disk may be full."""
+        if reason := self._refusal():
+            return Part("down", f"{reason}; events are refused with 503 until it can store them")
+        return Part("ok")
 
     def _rules(self) -> Part:
         since = self._rulebook.changed_at.isoformat()

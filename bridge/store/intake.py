@@ -27,6 +27,9 @@ PATIENCE: Final = 3.0
 _LARGEST_COMMIT: Final = 200
 _FLOOD: Final = 20
 _MOMENT: Final = 0.1
+_REMEMBERED: Final = 30.0
+"""Seconds for which a refusal is told of: whoever keeps events away for it must send one to see it gone."""
+
 _WATCH: Final = 0.25
 
 
@@ -51,6 +54,14 @@ class Intake:
         self._moment = 0.0  # when the present moment of counting began
         self._accepted = 0  # in it
         self._flooded_until = 0.0
+        self._refusal = ""
+        self._refused_at = 0.0
+
+    @property
+    def trouble(self) -> str:
+        """Why an event was refused in the last half minute, "" when one has been stored since."""
+        now = asyncio.get_running_loop().time()
+        return self._refusal if now < self._refused_at + _REMEMBERED else ""
 
     @property
     def is_flooded(self) -> bool:
@@ -60,7 +71,7 @@ class Intake:
     async def accept(self, envelope: Envelope, body: bytes, version: str, source: str, now: datetime) -> bool:
         """Store an event on disk; False when it was known. Raises Unavailable after three seconds."""
         if self._bytes + len(body) > MOST_WAITING:
-            raise Unavailable("too many events are waiting to be stored")
+            raise self._refused("too many events are waiting to be stored")
         row: dict[str, Any] = {
             "id": envelope.id,
             "name": envelope.event,
@@ -88,6 +99,10 @@ class Intake:
         finally:
             self._bytes -= len(body)
 
+    def _refused(self, reason: str) -> Unavailable:
+        self._refusal, self._refused_at = reason, asyncio.get_running_loop().time()
+        return Unavailable(reason)
+
     def _measure(self, now: float) -> None:
         """Count what comes in each moment."""
         if now - self._moment > _MOMENT:
@@ -102,7 +117,7 @@ class Intake:
         arrivals = [*self._writing, *self._waiting]
         for arrival in arrivals:
             if now > arrival.deadline and not arrival.stored.done():
-                arrival.stored.set_exception(Unavailable("the database did not take the event in time"))
+                arrival.stored.set_exception(self._refused("the database did not take the event in time"))
         self._waiting = [arrival for arrival in self._waiting if not arrival.stored.done()]
         self._watching = bool(arrivals)
         if self._watching:
@@ -127,8 +142,9 @@ class Intake:
         except Unavailable as problem:
             for arrival in batch:
                 if not arrival.stored.done():
-                    arrival.stored.set_exception(Unavailable(str(problem)))
+                    arrival.stored.set_exception(self._refused(str(problem)))
             return
+        self._refusal = ""
         for arrival in batch:
             if not arrival.stored.done():
                 arrival.stored.set_result(arrival.row["id"] in new)

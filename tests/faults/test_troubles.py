@@ -121,10 +121,14 @@ async def test_a_full_disk_is_waited_out(tmp_path: Path) -> None:
             for number in range(8)
         ]
         assert statuses[-1] == 503
+        status, parts = await place.ready(bridge)
+        assert (status, parts["database"]["state"]) == (503, "down")
         await asyncio.sleep(2.5)  # the workers meet it too
         resource.prlimit(bridge.pid, resource.RLIMIT_FSIZE, (no_limit, no_limit))
         assert bridge.is_alive
         assert await place.send(bridge, "created", "after", 9, bookingTypeTitle="Storm") == 202
+        status, parts = await place.ready(bridge)
+        assert (status, parts["database"]["state"]) == (200, "ok")
         await place.settled()
         await place.check()
 

@@ -77,6 +77,11 @@ class World:
         self.sent.append(Sent(read_envelope(body).id, booking, seconds, status in {200, 202}))
         return status
 
+    async def ready(self, bridge: Process) -> tuple[int, dict[str, Any]]:
+        """What /readyz answers: the status, and the parts."""
+        async with self.session.get(f"{bridge.url}/readyz") as answer:
+            return answer.status, (await answer.json())["parts"]
+
     async def order(self, name: str, /, **body: Any) -> Any:
         """Tell Slack's stand-in what to do."""
         async with self.session.post(f"{self.slack.url}/_control/{name}", json=body) as answer:
