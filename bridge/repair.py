@@ -19,7 +19,7 @@ import structlog
 from bridge.core.identity import contact
 from bridge.core.reading import VERSION, Envelope, read_envelope
 from bridge.core.repair import SOURCE, difference, document, gist, matters
-from bridge.core.retry import Verdict
+from bridge.core.retry import MISSING_SCOPE, Verdict
 from bridge.core.rules.rules import RuleSettings
 from bridge.database import Database, Unavailable
 from bridge.slack import CallError, Slack
@@ -68,6 +68,7 @@ class Repair:
         self._is_fresh = False  # the mirror was refreshed since this process began
         self._is_known = False  # whether the database is an older copy, and then
         self._is_older = False
+        self._unseen: list[str] | None = None  # channels that are still to be compared
         self._is_ours = True  # no other replica had its turn when this one asked
         self._breath = min(_BREATH, patience.total_seconds())
         self._woken = asyncio.Event()
@@ -131,17 +132,20 @@ class Repair:
         if slack is None or last_look is None:
             self._is_known = True
             return True
-        for channel in await self._repairs.channels(_CHANNELS):
+        if self._unseen is None:
+            self._unseen = await self._repairs.channels(_CHANNELS)
+        while self._unseen and not self._is_older:
+            channel = self._unseen[0]
             try:
                 told = await slack.told(channel, last_look)
             except CallError as problem:
-                if problem.outcome.error == "missing_scope" or problem.outcome.verdict in _NOT_TO_BE_SEEN:
-                    continue
-                log.info("repair.waits", reason=f"Slack does not answer: {problem}")
-                return False
-            if await self._repairs.strange(told):
-                self._is_older = True
-                break
+                if problem.outcome.error == MISSING_SCOPE or problem.outcome.verdict in _NOT_TO_BE_SEEN:
+                    told = frozenset()
+                else:
+                    log.info("repair.waits", reason=f"Slack does not answer: {problem}")
+                    return False
+            self._is_older = await self._repairs.strange(told)
+            del self._unseen[0]
         self._is_known = True
         return True
 

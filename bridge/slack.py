@@ -68,6 +68,7 @@ class Identity:
 
     team: str
     user: str
+    bot: str
     scopes: frozenset[str]
 
 
@@ -190,7 +191,11 @@ class Slack:
         return None
 
     async def told(self, channel: str, since: datetime) -> frozenset[str]:
-        """The ids of the events that the latest messages there since then are about. Raises CallError."""
+        """The ids of the events that this app's latest messages there since then are about.
+
+        Another bridge's messages do not count, with a token of its own. Raises CallError.
+        """
+        bot = (await self.identity()).bot
         arguments = {
             "channel": channel,
             "oldest": f"{since.timestamp():.6f}",
@@ -198,7 +203,8 @@ class Slack:
             "limit": 200,
         }
         data = await self._read("conversations.history", self._client.conversations_history, arguments)
-        metadata = [message.get("metadata") or {} for message in data.get("messages") or []]
+        messages = [one for one in data.get("messages") or [] if one.get("bot_id", bot) == bot]
+        metadata = [message.get("metadata") or {} for message in messages]
         ours = [one.get("event_payload") or {} for one in metadata if one.get("event_type") == METADATA]
         return frozenset(str(payload["event"]) for payload in ours if payload.get("event"))
 
@@ -207,7 +213,8 @@ class Slack:
         data = await self._read("auth.test", self._client.auth_test, {})
         scopes = data.get("_scopes", "")
         granted = frozenset(filter(None, (scope.strip() for scope in scopes.split(","))))
-        return Identity(str(data.get("team", "")), str(data.get("user", "")), granted)
+        team, user, bot = (str(data.get(name, "")) for name in ("team", "user", "bot_id"))
+        return Identity(team, user, bot, granted)
 
     async def user_by_email(self, email: str) -> str:
         """The id of the active user with this e-mail, "" when there is none. Raises CallError."""

@@ -21,8 +21,9 @@ from bridge.sandbox.copera_calendar import Envelope, Ids
 from bridge.sandbox.copera_load import furnish
 from bridge.sandbox.faults import Drop, Status
 from bridge.sandbox.slack import SlackStandIn
-from bridge.sandbox.slack_records import Message
+from bridge.sandbox.slack_records import Content, Message
 from bridge.sandbox.slack_workspace import SCOPES
+from bridge.slack import METADATA
 from bridge.store.history import History
 from bridge.store.repair import Repairs
 from tests import postgres
@@ -339,6 +340,23 @@ async def test_a_young_backup_floods_nobody(world: World, database_url: str, tro
         world.book(start=world.day + timedelta(days=9))
         await looked(bridge)
         assert len(world.cards()) == (8 if trouble == "may not look" else 5)
+
+
+async def test_the_messages_of_another_bridge_make_no_backup(world: World) -> None:
+    """A second one, for trials say, posts to the same channel with a token of its own."""
+    async with world.run() as bridge:
+        await looked(bridge)
+        await world.copera.send(world.book())
+        await bridge.settled()
+        await looked(bridge)
+    (ours,) = world.cards()
+    payload = {"event_type": METADATA, "event_payload": {"event": "f" * 64}}
+    workspace, channel = world.slack.workspace, world.slack.channel(ours.channel)
+    workspace.store(channel, Content("of another app"), "U0OTHER", "webhook:OTHER", metadata=payload)
+    world.book(start=world.day + timedelta(days=1))
+    async with world.run() as bridge:
+        await looked(bridge)
+        assert len(world.cards()) == 3  # theirs, too
 
 
 async def test_after_a_pause_only_what_still_matters_is_posted(world: World) -> None:
