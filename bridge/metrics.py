@@ -5,8 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 
+from bridge.core.bookings import EVENT_KINDS
+from bridge.core.retry import REMEDIES, Verdict
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter that says when it began
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600, 21600, 86400)
 
 
@@ -37,9 +48,19 @@ class Metrics:
             "rules_loaded_timestamp_seconds", "When the rules in force were loaded"
         )
 
+        self._begin()
+
+    def _begin(self) -> None:
+        """Show what alerts wait for from the start: a series that appears with 1 did not increase."""
+        for event in (*EVENT_KINDS, "other"):
+            self.events.labels(event, "not_stored")
+        for error, (verdict, _) in REMEDIES.items():
+            if verdict is Verdict.TOKEN:
+                self.slack_calls.labels("chat.postMessage", error)
+
     def count_event(self, event: str, outcome: str) -> None:
         """A request to the receiver; only names of events that are known become labels."""
-        known = event if outcome in {"stored", "known", "not_stored"} else "other"
+        known = event if event in EVENT_KINDS else "other"
         self.events.labels(known, outcome).inc()
         if outcome == "bad_signature":
             self.signature_failures.inc()

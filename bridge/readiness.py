@@ -46,6 +46,7 @@ class Readiness:
         self._mirror = mirror
         self._interval = interval
         self._begun = clock()
+        self._down_since: datetime | None = None
 
     async def parts(self) -> Parts:
         """Each part by name."""
@@ -53,15 +54,20 @@ class Readiness:
             slack, queue = await self._slack(), await self._queue()
             copera = await self._copera()
         except Unavailable as problem:
-            down = Part("down", f"{problem}; events are refused with 503 until it is back")
+            down = self._down(f"{problem}; events are refused with 503 until it is back")
             return {"database": down, "rules": self._rules()}
         return {"database": self._storing(), "rules": self._rules(), "slack": slack, "queue": queue, **copera}
 
     def _storing(self) -> Part:
         """What can be read cannot always be written: the disk may be full."""
         if reason := self._refusal():
-            return Part("down", f"{reason}; events are refused with 503 until it can store them")
+            return self._down(f"{reason}; events are refused with 503 until it can store them")
+        self._down_since = None
         return Part("ok")
+
+    def _down(self, why: str) -> Part:
+        self._down_since = self._down_since or self._clock()
+        return Part("down", why, _text(self._down_since))
 
     def _rules(self) -> Part:
         since = self._rulebook.changed_at.isoformat()
@@ -75,23 +81,24 @@ class Readiness:
         gates = await self._deliveries.gates.all()
         token = gates.get(TOKEN)
         if token and token.failures:
-            since = token.since.isoformat() if token.since else ""
-            return Part("down", f"sending is paused, the queue is kept: {token.reason}", since)
+            return Part("down", f"sending is paused, the queue is kept: {token.reason}", _text(token.since))
         now = self._clock()
         workspace = gates.get(WORKSPACE)
         if workspace and workspace.reason and workspace.open_at and workspace.open_at > now:
-            return Part("degraded", f"waiting until {workspace.open_at.isoformat()}: {workspace.reason}")
+            why = f"waiting until {workspace.open_at.isoformat()}: {workspace.reason}"
+            return Part("degraded", why, _text(workspace.since))
         failing = [gate for gate in gates.values() if gate.failures]
         if failing:
-            return Part("degraded", f"{len(failing)} destinations fail for now: {failing[0].reason}")
+            since = min((gate.since for gate in failing if gate.since), default=None)
+            why = f"{len(failing)} destinations fail for now: {failing[0].reason}"
+            return Part("degraded", why, _text(since))
         return Part("ok")
 
     async def _queue(self) -> Part:
         queue = await self._figures.queue()
         said = f"{queue.waiting} waiting, {queue.sending} sending, {queue.dead} dead"
         is_old = queue.oldest is not None and self._clock() - queue.oldest > _OLD
-        since = queue.oldest.isoformat() if queue.oldest else ""
-        return Part("degraded" if is_old else "ok", said, since)
+        return Part("degraded" if is_old else "ok", said, _text(queue.oldest))
 
     async def _copera(self) -> dict[str, Part]:
         """Copera's read API, and the mirror of its bookings."""
@@ -99,8 +106,7 @@ class Readiness:
             off = Part("off", "COPERA_API_TOKEN is not set: no feeds, no repairs, ids for names")
             return {"copera": off, "mirror": off}
         state, now = await self._mirror.state(), self._clock()
-        since = state.problem_at.isoformat() if state.problem and state.problem_at else ""
-        copera = Part("degraded", state.problem, since) if state.problem else Part("ok")
+        copera = Part("degraded", state.problem, _text(state.problem_at)) if state.problem else Part("ok")
         if state.refreshed_at is None:
             never = Part("degraded", "the bookings were never read in full", self._begun.isoformat())
             return {"copera": copera, "mirror": never}
@@ -128,3 +134,7 @@ class Readiness:
         self._metrics.rules_valid.set(0 if self._rulebook.problems else 1)
         self._metrics.rules_loaded.set(self._rulebook.loaded_at.timestamp())
         return self._metrics.text()
+
+
+def _text(moment: datetime | None) -> str:
+    return moment.isoformat() if moment else ""

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from bridge.core.retry import REMEDIES, Verdict
 from bridge.metrics import Metrics
 from bridge.settings import NAMES
 
@@ -70,6 +71,26 @@ def test_every_metric_is_looked_at() -> None:
     shown = {name for expression in expressions() for name, _ in METRIC.findall(expression)}
     families = {metric.name for metric in Metrics().registry.collect()}
     assert {name for name in families if not any(one.startswith(name) for one in shown)} == set()
+
+
+def test_the_alert_on_the_token_knows_every_error_that_stops_sending() -> None:
+    (expression,) = (one for one in expressions() if "invalid_auth" in one)
+    (named,) = re.findall(r'outcome=~"([^"]*)"', expression)
+    stopping = {error for error, (verdict, _) in REMEDIES.items() if verdict is Verdict.TOKEN}
+    assert set(named.split("|")) == stopping
+
+
+def test_the_first_trouble_is_seen() -> None:
+    """Prometheus sees no increase in a series that appears with 1: those of alerts begin with 0."""
+    metrics = Metrics()
+    before = metrics.text().decode()
+    assert "_created" not in before
+    metrics.count_event("created", "not_stored")
+    metrics.count_event("made.up.by.somebody", "not_stored")
+    metrics.slack_calls.labels("chat.postMessage", "token_revoked").inc()
+    for line in metrics.text().decode().splitlines():
+        if line.endswith(" 1.0") and "_total" in line:
+            assert line.removesuffix("1.0") + "0.0" in before
 
 
 def test_every_alert_says_what_to_do() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -127,6 +128,7 @@ async def test_a_refused_token_pauses_sending_and_keeps_the_queue(tmp_path: Path
         await eventually(is_down)
         _, answer = await bridge.get("/readyz")
         assert "token_revoked" in answer["parts"]["slack"]["why"]
+        assert datetime.fromisoformat(answer["parts"]["slack"]["since"])
         assert await bridge.send("created", 2, id="third") == 202
         bridge.slack.restore_token()
         await bridge.settled()

@@ -1,0 +1,53 @@
+"""/readyz: each part that is not well, since when and why; 503 only when the job cannot be done."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge.sandbox.faults import Fault, RateLimit, Status
+from tests.service.bridge import Bridge, eventually, running
+
+
+async def part(bridge: Bridge, name: str) -> dict[str, Any]:
+    _, answer = await bridge.get("/readyz")
+    found: dict[str, Any] = answer["parts"][name]
+    return found
+
+
+@pytest.mark.parametrize("fault", [Status(500), RateLimit(60)], ids=["failing", "limited"])
+async def test_slack_is_degraded_since_then(tmp_path: Path, fault: Fault) -> None:
+    """The queue waits and webhooks are taken, so the answer is 200."""
+    async with running(tmp_path) as bridge:
+        bridge.slack.fail_next("chat.postMessage", fault, times=None)
+        await bridge.send("created")
+
+        async def is_degraded() -> bool:
+            return bool((await part(bridge, "slack"))["state"] == "degraded")
+
+        await eventually(is_degraded)
+        slack = await part(bridge, "slack")
+        assert datetime.fromisoformat(slack["since"]) <= bridge.service.clock()
+        assert slack["why"]
+        assert (await bridge.get("/readyz"))[0] == 200
+        assert "alice" not in str(await bridge.get("/readyz")).lower()
+
+
+async def test_a_lost_database_is_down_since_it_was_seen(tmp_path: Path) -> None:
+    """503, and the same time however often it is asked."""
+    async with running(tmp_path) as bridge:
+        async with bridge.service.database.write() as connection:
+            await connection.exec_driver_sql("ALTER TABLE gates RENAME TO gone")
+        status, first = await bridge.get("/readyz")
+        await asyncio.sleep(0.01)
+        _, second = await bridge.get("/readyz")
+        assert status == 503
+        assert first["parts"]["database"]["state"] == "down"
+        assert first["parts"]["database"]["since"] == second["parts"]["database"]["since"]
+        async with bridge.service.database.write() as connection:
+            await connection.exec_driver_sql("ALTER TABLE gone RENAME TO gates")
+        assert (await part(bridge, "database")) == {"state": "ok"}
