@@ -214,7 +214,8 @@ def sort_error(error: str) -> Verdict:
 
 def problem(outcome: Outcome) -> str:
     """An outcome in words: Slack's reason and the remedy."""
-    remedy = REMEDIES.get(outcome.error, (None, "look the error up in Slack's documentation"))[1]
+    unlisted = _ON_THE_WAY if outcome.error.startswith(OURS) else "look the error up in Slack's documentation"
+    remedy = REMEDIES.get(outcome.error, (None, unlisted))[1]
     detail = f" ({outcome.detail})" if outcome.detail else ""
     return f"{outcome.error or outcome.verdict}{detail}: {remedy}"
 
@@ -249,3 +250,5 @@ def decide(
 
 OURS: Final = ("network", "http_", "answer")
 """How the codes begin that the bridge gives to an outcome for which Slack gave none."""
+
+_ON_THE_WAY: Final = "Slack, or the way to it, is in trouble: see status.slack.com, the network and its proxy"

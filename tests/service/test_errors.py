@@ -37,6 +37,14 @@ def test_an_error_is_sorted_and_has_a_remedy(verdict: Verdict, code: str) -> Non
     assert problem(Outcome(verdict, code)).startswith(f"{code}: ")
 
 
+@pytest.mark.parametrize("error", ["http_503", "network_timeout", "answer"])
+def test_what_slack_did_not_name_is_not_looked_up_there(error: str) -> None:
+    """Slack's documentation lists no codes of ours."""
+    assert "documentation" not in problem(Outcome(Verdict.UNKNOWN, error))
+    assert "status.slack.com" in problem(Outcome(Verdict.UNKNOWN, error))
+    assert "documentation" in problem(Outcome(Verdict.UNKNOWN, "brand_new"))
+
+
 def test_a_transient_error_is_tried_for_a_day() -> None:
     """With growing pauses, spread by jitter; then it is dead, with its reason."""
     outcome = Outcome(Verdict.TRANSIENT, "service_unavailable")
