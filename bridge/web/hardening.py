@@ -24,6 +24,7 @@ from bridge.web.answers import problem
 log = structlog.get_logger()
 
 _LOOK: Final = 0.5
+_PARTING: Final = 1.0
 _CLOSING: Final = "Connection: close\r\nContent-Length: 0\r\n\r\n"
 _TIMEOUT: Final = f"HTTP/1.1 408 Request Timeout\r\n{_CLOSING}".encode()
 _FULL: Final = f"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\n{_CLOSING}".encode()
@@ -89,6 +90,8 @@ class Doorkeeper:
         for guard in list(self._guards.values()):
             if guard.deadline and now > guard.deadline:
                 guard.end(_TIMEOUT if guard.held and not guard.blocked else b"")
+            elif guard.is_over(now):
+                guard.end(b"")
         again = asyncio.get_running_loop().call_later(_LOOK, self._look) if self._guards else None
         self._timer = again
 
@@ -97,7 +100,7 @@ class Doorkeeper:
         """Outermost of all: marks the connection as at work, refuses what no handler should see."""
         guard = self._guards.get(request.transport) if request.transport else None
         if guard is not None:
-            guard.begin()
+            guard.begin(request)
         try:
             coding = request.headers.get("Content-Encoding", "")
             if coding and coding.lower() != "identity":
@@ -110,20 +113,25 @@ class Doorkeeper:
             return problem(400, "bad_request", "The body cannot be read.", {"Connection": "close"})
         finally:
             if guard is not None:
-                guard.busy = False
+                guard.finish()
 
 
 class _Guard(asyncio.Protocol):
     """Stands between a transport and aiohttp's protocol for it, and passes everything on."""
 
-    __slots__ = ("_door", "_inner", "_transport", "blocked", "busy", "deadline", "held", "served", "since")
+    __slots__ = (
+        "_door", "_inner", "_request", "_transport",
+        "blocked", "busy", "deadline", "ended", "held", "served", "since",
+    )  # fmt: skip
 
     def __init__(self, door: Doorkeeper, inner: asyncio.Protocol) -> None:
         self._door = door
         self._inner = inner
         self._transport: asyncio.Transport | None = None
+        self._request: web.Request | None = None
         self.busy = False
         self.blocked = False
+        self.ended = False
         self.served = False
         self.held = 0
         self.since = self.deadline = 0.0
@@ -148,14 +156,31 @@ class _Guard(asyncio.Protocol):
             self._door.hold(self, len(data))
         self._inner.data_received(data)
 
-    def begin(self) -> None:
+    def begin(self, request: web.Request) -> None:
         """A request's head is whole and a handler has it."""
+        self._request = request
         self.busy = self.served = True
         self._door.held -= self.held
         self.held = 0
         self.since = time.monotonic()
         if not self.blocked:
             self.deadline = 0.0
+        if self.ended and not request.content.is_eof():
+            self.end(b"")  # the rest of the body will not come
+
+    def finish(self) -> None:
+        """A handler has answered; the answer is not written yet."""
+        self.busy = False
+        self._request = None
+        self.since = time.monotonic()
+        if self.ended and not self.blocked:
+            self.deadline = self.since + self._door.bounds.unread
+
+    def is_over(self, now: float) -> bool:
+        """Whether the client has said all it had to say, and has heard all."""
+        if not self.ended or self.busy or self.held or self._transport is None:
+            return False
+        return now - self.since > _PARTING and not self._transport.get_write_buffer_size()
 
     def pause_writing(self) -> None:
         """The client does not read its answer: it has so long to begin."""
@@ -165,11 +190,16 @@ class _Guard(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self.blocked = False
-        self.deadline = 0.0
+        self.deadline = time.monotonic() + self._door.bounds.unread if self.ended else 0.0
         self._inner.resume_writing()
 
     def eof_received(self) -> bool | None:
-        return self._inner.eof_received() if self._transport else None
+        """The client has closed its half: true when it may still wait for an answer."""
+        if self._transport is None:
+            return None
+        self._inner.eof_received()
+        self.ended = True
+        return self._request.content.is_eof() if self._request else self.held > 0
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._transport is None:

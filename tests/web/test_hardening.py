@@ -221,6 +221,22 @@ async def test_a_body_cut_short_is_no_error_of_ours(bridge: Bridge, caplog: pyte
     assert not [record for record in caplog.records if record.exc_info]
 
 
+@pytest.mark.parametrize("count", [1, 3])
+async def test_a_client_that_closes_its_half_is_answered(bridge: Bridge, count: int) -> None:
+    """All it has to say is said: it hears every answer, and then the connection ends."""
+    now = datetime.now(UTC).isoformat()
+    requests = [signed(payloads.body(createdAt=now, data={"id": f"half{n}"})) for n in range(count)]
+    heard = await bridge.send(b"".join(requests), finish=True)
+    assert heard.count(b"HTTP/1.1 202") == count
+    assert bridge.door.connections == 0
+
+
+async def test_a_client_that_leaves_amid_its_body_is_let_go(file: Path) -> None:
+    """At once: with these bounds it would take an hour otherwise."""
+    async with running(file, Bounds(head=3600.0, unread=3600.0)) as bridge:
+        assert await bridge.send(POST + b"Content-Length: 500\r\n\r\n", b"abc", pause=0.1, finish=True) == b""
+
+
 async def test_pipelined_requests_are_answered_in_order(bridge: Bridge) -> None:
     """Several requests in one packet: each answered, in order, stored once."""
     bodies = [payloads.body(createdAt=datetime.now(UTC).isoformat(), data={"id": f"b{n}"}) for n in range(60)]
