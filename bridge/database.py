@@ -125,6 +125,11 @@ class Database:
             moment: datetime = await connection.scalar(_CLOCK)
         return moment
 
+    def hurry(self) -> None:
+        """Wait for nobody much longer: the process is ending."""
+        if self._sqlite is not None:
+            self._sqlite.hurry()
+
     async def close(self) -> None:
         if self._sqlite is not None:
             self._sqlite.close()

@@ -20,6 +20,7 @@ T = TypeVar("T")
 
 _FULL: Final = "FULL"
 _NORMAL: Final = "NORMAL"
+_HURRY: Final = 300  # milliseconds
 
 
 class SqliteWriter:
@@ -30,6 +31,7 @@ class SqliteWriter:
         self._connection: Connection | None = None
         self._synchronous = _FULL
         self._appenders: dict[str, _Appender] = {}
+        self._is_hurried = False
         self._is_closed = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
 
@@ -78,11 +80,17 @@ class SqliteWriter:
     def _open(self, synchronous: str) -> Connection:
         if self._connection is None:
             self._connection, self._synchronous = self._engine.connect(), _FULL
+        driver: Any = self._connection.connection.driver_connection
+        if self._is_hurried:
+            driver.execute(f"PRAGMA busy_timeout = {_HURRY}")
         if synchronous != self._synchronous:
-            driver: Any = self._connection.connection.driver_connection
             driver.execute(f"PRAGMA synchronous = {synchronous}")
             self._synchronous = synchronous
         return self._connection
+
+    def hurry(self) -> None:
+        """From now on wait but briefly where another process holds the file: this one is ending."""
+        self._is_hurried = True
 
     def _forget(self) -> None:
         connection, self._connection = self._connection, None

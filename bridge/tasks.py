@@ -23,6 +23,11 @@ class Tasks:
         """Whether anything was started."""
         return bool(self._tasks)
 
+    @property
+    def names(self) -> set[str]:
+        """All that were started."""
+        return set(self._tasks)
+
     def run(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         """Start a loop under a name."""
         task = self._tasks[name] = asyncio.create_task(work, name=name)
@@ -49,8 +54,9 @@ class Tasks:
         """Wait for a loop that was told to stop, so many seconds at most."""
         await asyncio.wait((self._tasks[name],), timeout=seconds)
 
-    async def cancel(self) -> None:
-        """Stop all loops."""
-        for task in self._tasks.values():
+    async def cancel(self, *names: str) -> None:
+        """Stop these loops, all when none is named."""
+        chosen = [self._tasks[name] for name in names or self._tasks if name in self._tasks]
+        for task in chosen:
             task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        await asyncio.gather(*chosen, return_exceptions=True)

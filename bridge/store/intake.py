@@ -25,8 +25,12 @@ PATIENCE: Final = 3.0
 """Seconds that one event may wait for it."""
 
 _LARGEST_COMMIT: Final = 200
-_FLOOD: Final = 20
-_MOMENT: Final = 0.1
+_FLOOD: Final = 8
+"""Events that wait for the disk at the same time; a steady stream of hundreds a second has fewer."""
+
+_MOMENT: Final = 0.2
+"""Seconds for which a flood is not over yet."""
+
 _REMEMBERED: Final = 30.0
 """Seconds for which a refusal is told of: whoever keeps events away for it must send one to see it gone."""
 
@@ -51,8 +55,6 @@ class Intake:
         self._bytes = 0
         self._arrived = asyncio.Event()
         self._watching = False
-        self._moment = 0.0  # when the present moment of counting began
-        self._accepted = 0  # in it
         self._flooded_until = 0.0
         self._refusal = ""
         self._refused_at = 0.0
@@ -65,7 +67,7 @@ class Intake:
 
     @property
     def is_flooded(self) -> bool:
-        """Whether some hundred requests a second come, now or a moment ago."""
+        """Whether many events wait for the disk at once, now or a moment ago."""
         return asyncio.get_running_loop().time() < self._flooded_until
 
     async def accept(self, envelope: Envelope, body: bytes, version: str, source: str, now: datetime) -> bool:
@@ -88,7 +90,8 @@ class Intake:
         loop = asyncio.get_running_loop()
         arrival = _Arrival(row, len(body), loop.time() + PATIENCE, loop.create_future())
         self._waiting.append(arrival)
-        self._measure(loop.time())
+        if len(self._waiting) + len(self._writing) >= _FLOOD:
+            self._flooded_until = loop.time() + _MOMENT
         self._bytes += len(body)
         self._arrived.set()
         if not self._watching:
@@ -102,14 +105,6 @@ class Intake:
     def _refused(self, reason: str) -> Unavailable:
         self._refusal, self._refused_at = reason, asyncio.get_running_loop().time()
         return Unavailable(reason)
-
-    def _measure(self, now: float) -> None:
-        """Count what comes in each moment."""
-        if now - self._moment > _MOMENT:
-            self._moment, self._accepted = now, 0
-        self._accepted += 1
-        if self._accepted >= _FLOOD:
-            self._flooded_until = now + 2 * _MOMENT
 
     def _watch(self) -> None:
         """Give up what waited too long: one timer for all, while anything waits."""

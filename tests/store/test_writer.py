@@ -71,3 +71,16 @@ async def test_after_the_end_there_is_no_more_writing(url: str) -> None:
     await database.close()
     with pytest.raises(Unavailable, match="closed"):
         await database.transact(lambda connection: _keep(connection, "late"))
+
+
+async def test_a_process_that_ends_waits_but_briefly_for_another(url: str) -> None:
+    """Several loops wait for the file one after the other, and all must end within ten seconds."""
+    database = await open_database(url)
+
+    def patience(connection: Connection) -> int:
+        return int(connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one())
+
+    assert await database.transact(patience) == 3_000
+    database.hurry()
+    assert await database.transact(patience) == 300
+    await database.close()
