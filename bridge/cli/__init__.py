@@ -52,17 +52,22 @@ def main() -> None:
     except RulesError as error:
         _fail(str(error).splitlines(), 1)
     except Exception as error:
-        if not _is_trouble(error):
+        status = _status(error)
+        if not status:
             raise
-        _fail((str(error),), 2)
+        _fail((str(error),), status)
 
 
-def _is_trouble(error: Exception) -> bool:
-    """Whether the message is all that a user needs. Imports what most commands can do without."""
+def _status(error: Exception) -> int:
+    """The exit status where the message is all that a user needs, else 0.
+
+    A database that is away is no wrong setting: a supervisor may try again. Imports what most commands can
+    do without.
+    """
     from bridge.database import Unavailable
     from bridge.rulebook import Unreadable
 
-    return isinstance(error, (Unavailable, Unreadable))
+    return 1 if isinstance(error, Unavailable) else 2 if isinstance(error, Unreadable) else 0
 
 
 def _fail(lines: Iterable[str], status: int) -> None:

@@ -83,7 +83,7 @@ def test_wrong_settings_are_told_at_once(run: Run) -> None:
 def test_a_database_that_is_not_there(run: Run) -> None:
     url = "postgresql://me:hunter2@127.0.0.1:1/bridge"
     said = "booking-bridge: BRIDGE_DATABASE_URL: cannot reach PostgreSQL at 127.0.0.1:1: Connection refused\n"
-    assert run("events", "list", BRIDGE_DATABASE_URL=url) == (2, "", said)
+    assert run("events", "list", BRIDGE_DATABASE_URL=url) == (1, "", said)
 
 
 def test_the_last_event_needs_a_database(tmp_path: Path, run: Run) -> None:
@@ -202,6 +202,36 @@ def test_a_port_that_is_taken_ends_with_one_line(tmp_path: Path) -> None:
         )
     said = f"cannot listen on BRIDGE_HOST 127.0.0.1, BRIDGE_PORT {port}: Address already in use"
     assert (done.returncode, done.stdout, done.stderr) == (2, "", f"booking-bridge: {said}\n")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "status"),
+    [
+        ({"BRIDGE_DATABASE_URL": "postgresql://me:hunter2@127.0.0.1:1/bridge"}, 1),
+        ({"BRIDGE_DATABASE_URL": "mysql://me:hunter2@127.0.0.1/bridge"}, 2),
+        ({"BRIDGE_SECRET": "short"}, 2),
+        ({"BRIDGE_RULES": "/nowhere/rules.yaml"}, 2),
+    ],
+    ids=["database away", "database wrong", "setting wrong", "no rules"],
+)
+def test_serve_tells_a_supervisor_whether_to_try_again(
+    tmp_path: Path, wrong: dict[str, str], status: int
+) -> None:
+    """2 is for what starting again does not mend: the systemd unit then leaves it."""
+    (tmp_path / "rules.yaml").write_text(GOOD)
+    fine = {
+        "COPERA_WEBHOOK_SECRETS": "whsec-1",
+        **TOKENS,
+        "BRIDGE_SECRET": "s" * 32,
+        "BRIDGE_RULES": str(tmp_path / "rules.yaml"),
+        "BRIDGE_DATABASE_URL": f"sqlite:///{tmp_path / 'bridge.db'}",
+    }
+    done = python("-c", "from bridge.cli import main; main()", "serve", **(fine | wrong))
+    assert done.returncode == status
+    assert "hunter2" not in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    unit = Path(__file__).parents[2] / "deploy" / "booking-bridge.service"
+    assert "RestartPreventExitStatus=2\n" in unit.read_text(encoding="utf-8")
 
 
 def test_serve_refuses_a_webhook_that_is_not_configured(tmp_path: Path) -> None:

@@ -121,6 +121,14 @@ def test_compose_mounts_every_secret_it_names() -> None:
     assert bridge["environment"]["BRIDGE_TRUSTED_PROXIES"] == subnet
 
 
+def test_compose_bounds_what_each_container_may_do() -> None:
+    """No new privileges, and logs that are turned over: one disk holds them and the database."""
+    for service in documents("compose.yaml")[0]["services"].values():
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert service["logging"]["options"].keys() == {"max-size", "max-file"}
+        assert not service.get("privileged")
+
+
 def test_kubernetes_mounts_rules_as_a_folder() -> None:
     """With a subPath a changed ConfigMap never arrives; and no probe may depend on Slack."""
     deployment = next(one for one in documents("kubernetes.yaml") if one["kind"] == "Deployment")
