@@ -80,13 +80,14 @@ async def checks(soak: Soak, folder: Path) -> list[Check]:
     )
     twice = sum(times > 1 for times in purposes.values())
     untold = _counts(folder, _UNTOLD)["untold"]
+    repairs = _counts(folder, _REPAIRS)
     return [
         Check(
             "acknowledged = stored",
             f"{len(acknowledged)} = {words(events)}",
             len(acknowledged) == events.total(),
         ),
-        Check("found by repair", words(_counts(folder, _REPAIRS)) or "none was due", holds=True),
+        Check("found by repair", words(repairs) or "none was due", set(repairs) <= _REPAIRED),
         Check("every routed event has a delivery", f"{untold} without", untold == 0),
         Check("deliveries = told + dead + waiting", words(deliveries), set(deliveries) <= _STATES),
         Check("nothing twice in Slack", f"{len(purposes)} messages, {twice} twice", twice == 0),
@@ -95,6 +96,8 @@ async def checks(soak: Soak, folder: Path) -> list[Check]:
 
 
 _STATES: Final = {"sent", "skipped", "dead", "waiting"}
+_REPAIRED: Final = {"received", "routed", "superseded"}
+"""One may come in at the end; what cannot be read is none of them."""
 
 
 def _growth(samples: list[tuple[int, int]]) -> list[Check]:
