@@ -16,7 +16,7 @@ from bridge import settings
 from bridge.app import REQUIRED
 from bridge.cli.common import Json, load_settings, print_json, run
 from bridge.core.rules.destinations import BadDestination
-from bridge.doctor import Finding, examine, say
+from bridge.doctor import Finding, examine, read_place, say
 from bridge.doctor.findings import State
 from bridge.slack import TIMEOUT, Slack
 
@@ -35,11 +35,12 @@ def doctor(
     ] = "",
 ) -> None:
     """Look at settings, rules, database, Copera, Slack and the public address; a remedy for each trouble."""
-    loaded = load_settings(*REQUIRED)
     try:
-        findings = run(_doctor(loaded, place, quiet=as_json))
+        destination = read_place(place) if place else ""
     except BadDestination as reason:
         raise typer.BadParameter(str(reason), param_hint="--say") from None
+    loaded = load_settings(*REQUIRED)
+    findings = run(_doctor(loaded, destination, quiet=as_json))
     is_well = all(finding.state != "problem" for finding in findings)
     if as_json:
         print_json({"ok": is_well, "findings": [asdict(finding) for finding in findings]})

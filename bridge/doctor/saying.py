@@ -12,16 +12,25 @@ from bridge.slack import CallError, Purpose, Slack
 _MESSAGE = render_alert("booking-bridge: a test", ["`booking-bridge doctor --say` posted this. All is well."])
 
 
-async def say(slack: Slack, place: str) -> Finding:
-    """Post a test message there, spelled as in the rules. Raises BadDestination."""
+def read_place(place: str) -> str:
+    """A destination, spelled as in the rules, that a test message can go to. Raises BadDestination."""
     destination = read_destination(place)
     if destination == HOST:
         raise BadDestination("a test message has no host; write #channel, @name@example.com or webhook:NAME")
+    return destination
+
+
+async def say(slack: Slack, destination: str) -> Finding:
+    """Post a test message at a destination of `read_place`."""
     try:
         if destination.startswith(WEBHOOK):
             outcome = await slack.post_webhook(destination.removeprefix(WEBHOOK), _MESSAGE)
         else:
             address = await _address(slack, destination)
+            if not address:
+                return problem(
+                    "test message", f"{destination}: Slack knows nobody by it", "correct the e-mail"
+                )
             outcome = await slack.post(address, _MESSAGE, Purpose("doctor", "post"))
     except CallError as error:
         outcome = error.outcome
@@ -32,9 +41,5 @@ async def say(slack: Slack, place: str) -> Finding:
 
 
 async def _address(slack: Slack, destination: str) -> str:
-    if not destination.startswith("@"):
-        return destination
-    found = await slack.user_by_email(destination[1:])
-    if not found:
-        raise BadDestination(f"Slack knows nobody by {destination[1:]}")
-    return found
+    """What Slack is to be told, "" for an e-mail that it does not know. Raises CallError."""
+    return await slack.user_by_email(destination[1:]) if destination.startswith("@") else destination

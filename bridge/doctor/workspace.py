@@ -20,6 +20,7 @@ _PRIVATE: Final = "groups:read"
 _MOST_PEOPLE: Final = 40
 """Look-ups; Slack allows about fifty a minute, and the bridge itself needs some."""
 _PATIENCE: Final = 60.0
+_SHOWN: Final = 3
 
 
 async def examine_slack(slack: Slack, needed: Needs, people: Iterable[Person]) -> AsyncIterator[Finding]:
@@ -125,15 +126,14 @@ async def _people(slack: Slack, needed: Needs, people: list[Person]) -> AsyncIte
     """A line for all who are found, and one for each who is not."""
     bad = problem if needed.hosts else notice
     wanted = [_Wanted(f"{mail} ({rule})", mail) for mail, rule in needed.mails.items()]
-    found = 0
-    for person in people:
-        if person.slack:
-            found += 1
-        elif person.email:
-            wanted.append(_Wanted(f"host {person.name or person.id} ({person.id})", person.email))
-        else:
-            said = f"host {person.name or person.id}: no e-mail is known, so that Slack cannot be asked"
-            yield bad("people", said, _ADD.format(id=person.id))
+    found = sum(bool(person.slack) for person in people)
+    wanted += [
+        _Wanted(f"host {person.name or person.id} ({person.id})", person.email)
+        for person in people
+        if person.email and not person.slack
+    ]
+    if unknown := [person for person in people if not person.slack and not person.email]:
+        yield bad("people", _unknown(unknown), _ADD.format(id=unknown[0].id))
     for one in wanted[:_MOST_PEOPLE]:
         try:
             slack_id = await slack.user_by_email(one.mail)
@@ -150,6 +150,14 @@ async def _people(slack: Slack, needed: Needs, people: list[Person]) -> AsyncIte
             yield say("people", f"{one.label}: Slack knows nobody by {one.mail}", remedy)
     for finding in _summary(found, len(wanted)):
         yield finding
+
+
+def _unknown(people: Sequence[Person]) -> str:
+    """One line for all: with an integration key they are all the hosts there are."""
+    names = [person.name or person.id for person in people[:_SHOWN]]
+    more = f" and {len(people) - _SHOWN} more" if len(people) > _SHOWN else ""
+    hosts = f"host{'s' if len(people) > 1 else ''} {', '.join(names)}{more}"
+    return f"{hosts}: no e-mail is known, so that Slack cannot be asked"
 
 
 _CORRECT: Final = "correct the e-mail in the rules, or write the person's Slack id (U…)"

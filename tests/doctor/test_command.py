@@ -107,10 +107,17 @@ async def test_say_that_fails_says_why(world: World) -> None:
     assert "✗ test message: #nowhere: channel_not_found\n    → check the name" in out
 
 
-@pytest.mark.parametrize("place", ["@host", "@nobody@example.com", "a channel"])
+async def test_say_to_nobody_says_so(world: World) -> None:
+    status, out, _ = await run(world, "--say", "@nobody@example.com")
+    assert status == 1
+    assert "✗ test message: @nobody@example.com: Slack knows nobody by it\n    → correct" in out
+
+
+@pytest.mark.parametrize("place", ["@host", "a channel"])
 async def test_say_to_no_place_is_wrong_use(world: World, place: str) -> None:
-    status, _, err = await run(world, "--say", place)
-    assert status == 2
+    """Told at once, before anybody is asked anything."""
+    status, out, err = await run(world, "--say", place)
+    assert (status, out) == (2, "")
     assert "--say" in err
     assert world.slack.posted == 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sqlite3
 from collections.abc import Callable
 from datetime import timedelta
@@ -108,6 +109,7 @@ BROKEN: dict[str, Change] = {
     "Copera token missing": setting("COPERA_API_TOKEN", ""),
     "Copera token expired": lambda world: world.copera.expire_token(world.copera.token),
     "Copera scope missing": lambda world: world.copera.add_token(world.copera.token, []),
+    "Copera directory closed": key,
     "Copera down": lambda world: setattr(world.copera, "fault", Drop()),
     "Copera failing": lambda world: setattr(world.copera, "fault", Refuse("503")),
     "Copera address wrong": elsewhere,
@@ -182,6 +184,23 @@ async def test_one_broken_thing_is_named_with_its_remedy(world: World, name: str
 
 def test_every_case_is_played() -> None:
     assert list(EXPECTED) == list(BROKEN)
+
+
+@pytest.mark.parametrize(
+    ("free", "expected"),
+    [
+        (50 * 2**20, "✗ disk: 0.0 GiB free at FOLDER → make room: without it events are refused, and lost"),
+        (500 * 2**20, "! disk: 0.5 GiB free at FOLDER → make room soon"),
+        (2 * 2**30, "✓ disk: 2.0 GiB free at FOLDER"),
+    ],
+)
+async def test_little_space_is_told(
+    world: World, monkeypatch: pytest.MonkeyPatch, free: int, expected: str
+) -> None:
+    usage = shutil.disk_usage(world.folder)._replace(free=free)
+    monkeypatch.setattr("bridge.doctor.keeping.shutil.disk_usage", lambda folder: usage)
+    found = [line(finding, world) for finding in await world.findings()]
+    assert found[2].startswith(expected)
 
 
 async def test_no_secret_is_shown(world: World) -> None:
