@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import datetime
+from pathlib import Path
+from typing import Final
 
 import aiohttp
 
@@ -17,6 +19,8 @@ from bridge.doctor.upstream import Hosts, examine_copera
 from bridge.doctor.workspace import examine_slack, known
 from bridge.settings import NAMES, Settings
 from bridge.slack import Slack
+
+_DOTENV: Final = Path(".env")
 
 
 async def examine(
@@ -55,4 +59,7 @@ async def _slack(slack: Slack, rules: Rules | None, hosts: Hosts) -> AsyncIterat
 def _settings(settings: Settings, unknown: list[str]) -> list[Finding]:
     given = len(settings.model_fields_set - {"slack_webhooks"}) + len(settings.slack_webhooks)
     said = f"{given} set, {len(NAMES) - len(settings.model_fields_set - {'slack_webhooks'})} by default"
-    return [ok("settings", said), *(notice("settings", line, "correct the name") for line in unknown)]
+    found = [ok("settings", said), *(notice("settings", line, "correct the name") for line in unknown)]
+    if _DOTENV.is_file() and _DOTENV.stat().st_mode & 0o044:
+        found.append(notice("settings", ".env, with its secrets, can be read by others", "chmod 600 .env"))
+    return found

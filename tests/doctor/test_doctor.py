@@ -203,6 +203,17 @@ async def test_little_space_is_told(
     assert found[2].startswith(expected)
 
 
+async def test_a_dotenv_that_others_can_read_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(world.folder)
+    file = world.folder / ".env"
+    file.touch(mode=0o600)
+    file.chmod(0o644)
+    said = "! settings: .env, with its secrets, can be read by others → chmod 600 .env"
+    assert said in [line(finding, world) for finding in await world.findings()]
+    file.chmod(0o600)
+    assert said not in [line(finding, world) for finding in await world.findings()]
+
+
 async def test_no_secret_is_shown(world: World) -> None:
     """Whatever is wrong, no line holds a token, a secret or a password."""
     setting("BRIDGE_DATABASE_URL", "postgresql://me:hunter2@127.0.0.1:1/bridge")(world)
