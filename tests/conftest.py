@@ -36,6 +36,13 @@ def logs_of_one_test() -> Iterator[None]:
     structlog.reset_defaults()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Properties try many values of what cases cover already: tracing them would take most of the time."""
+    for item in items:
+        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker(pytest.mark.no_cover)
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[postgres.Server]:
     """A PostgreSQL that the tests start themselves; without one they skip, but not in CI."""

@@ -23,6 +23,8 @@ from bridge.store.feeds import FeedStore
 from bridge.store.refreshes import Refreshes
 from tests.feeds.conftest import Site
 
+pytestmark = pytest.mark.no_cover  # it takes long, and its code is covered by cases
+
 STEPS = 25
 MARKS = re.compile(rb"(?:SEQUENCE|DTSTAMP|LAST-MODIFIED):[^\r]*\r\n")
 PAUSES = (timedelta(seconds=2), timedelta(minutes=5), timedelta(days=1, hours=7))

@@ -13,6 +13,8 @@ from bridge.core.rules.file import load
 from bridge.core.yaml_file.problems import Problem, RulesError
 from tests.rules.cases import CASES
 
+pytestmark = pytest.mark.no_cover  # it takes long, and its code is covered by cases
+
 FLOW: Final = b"""\
 {
   version: 1,

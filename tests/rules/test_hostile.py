@@ -20,6 +20,8 @@ from tests.bench.rules import realistic_rules
 from tests.rules.cases import CASES
 from tests.rules.hostile import FILES, messages
 
+pytestmark = pytest.mark.no_cover  # it takes long, and its code is covered by cases
+
 MOST_CALLS: Final = 2_000_000
 """Of functions, for any file: at the limit of 100,000 values it is some ten for each."""
 
