@@ -77,7 +77,9 @@ class Webhook:
             version = request.headers.get("X-Copera-Webhook-Version", VERSION)
             envelope = read_envelope(body, version)
         except TimeoutError:
-            return self._refuse(408, "timeout", "The request took too long to arrive.")
+            self._observe("", "timeout")  # no 4xx, which Copera takes as final: it may be we who stop here
+            message = "The request took too long to arrive; send it again."
+            return problem(503, "timeout", message, {"Retry-After": "5", "Connection": "close"})
         except web.HTTPRequestEntityTooLarge:
             return self._refuse(413, "too_large", f"The body is over {LARGEST_BODY} bytes.")
         except Rejected as reason:

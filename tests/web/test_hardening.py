@@ -268,6 +268,17 @@ async def test_slow_and_silent_clients_are_let_go(bridge: Bridge) -> None:
     assert await bridge.works()
 
 
+async def test_a_body_that_does_not_end_is_asked_for_again(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """503: Copera takes a 4xx as final, and the rest may be missing because this process is stopping."""
+    monkeypatch.setattr("bridge.web.webhook._PATIENCE", 0.1)
+    heard = await bridge.send(POST + b"Content-Length: 500\r\n\r\nabc")
+    assert status(heard) == 503
+    assert b"Retry-After: 5\r\n" in heard
+    assert await bridge.works()
+
+
 async def test_a_client_that_does_not_read_is_let_go(bridge: Bridge) -> None:
     """An answer of 64 MiB into a full socket: the connection ends and its memory is given back."""
     reader, writer = await _open(bridge, b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
