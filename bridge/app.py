@@ -117,6 +117,7 @@ class Service:
         self._session = aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=TIMEOUT, sock_connect=3),
             connector=aiohttp.TCPConnector(limit=100),
+            cookie_jar=aiohttp.DummyCookieJar(),  # Slack's API keeps no state in cookies
             json_serialize=as_json,
         )
         self.metrics = Metrics()

@@ -217,4 +217,5 @@ def _tell(settlement: Settlement, seconds: float) -> None:
 
 def _tell_shut(gate: Gate) -> None:
     until = gate.open_at.isoformat() if gate.open_at else None
-    log.warning("gate.shut", gate=public(gate.key), until=until, failures=gate.failures, reason=gate.reason)
+    tell = log.error if gate.key == TOKEN else log.warning  # nothing at all is posted until it is mended
+    tell("gate.shut", gate=public(gate.key), until=until, failures=gate.failures, reason=gate.reason)
