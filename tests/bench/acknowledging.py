@@ -18,7 +18,7 @@ from tests.bench.figures import Figure, at_least, at_most
 
 CONNECTIONS = 32
 COUNT = 6000
-ROUNDS = 3
+ROUNDS = 2
 
 
 @contextmanager
@@ -52,7 +52,7 @@ def measure(port: int, prefix: str) -> load.Result:
 
 
 def bench() -> list[Figure]:
-    """The best of three rounds each, the servers in turn.
+    """The best of two rounds each, the servers in turn.
 
     The yardstick is aiohttp as it comes, on asyncio's own loop; beside it stands the same handler on
     uvloop, which the bridge runs on.

@@ -22,7 +22,7 @@ from tests.bench.webhook import free_port
 
 PLACE = "/bench/calendar/"
 ACCOUNT = "Basic " + b64encode(b"bench:").decode()
-TURNS = 3
+TURNS = 2
 SECONDS = 2.0
 WHAT = f"GETs of {OF_ANOTHER:,} bookings, each on a new connection ÷ Radicale"
 

@@ -16,7 +16,7 @@ from tests.bench.figures import Figure, at_most
 
 EVENTS = 100_000
 BACKLOG = 1_500
-ROUNDS = 2
+ROUNDS = 1
 MOST = 1.25
 
 

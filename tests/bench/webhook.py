@@ -20,7 +20,7 @@ from tests.bench import load
 from tests.bench.acknowledging import CONNECTIONS, measure, serving
 from tests.bench.figures import Figure
 
-ROUNDS = 2
+ROUNDS = 1
 WHAT = f"events acknowledged, {CONNECTIONS} connections, whole service ÷ Debian's `webhook`"
 HOOK = {
     "id": "copera",
