@@ -338,7 +338,8 @@ class Service:
     async def _route(self) -> None:
         """At the very first start give Copera a moment to say what hosts are called."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._named.wait(), _NAMES_PATIENCE)
+            async with asyncio.timeout(_NAMES_PATIENCE):
+                await self._named.wait()
         await self.router.run()
 
     async def wait(self, stop: asyncio.Event) -> bool:

@@ -156,7 +156,8 @@ class Database:
         """Return when the topic rings, at the latest after so many seconds."""
         bell = self._bell(topic)
         with suppress(TimeoutError):
-            await asyncio.wait_for(bell.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await bell.wait()
         bell.clear()
 
     async def listen(self) -> None:

@@ -87,7 +87,8 @@ class Repair:
                 log.warning("repair.database_unavailable", problem=str(trouble))
                 pause = _LONGEST_WAIT
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await self._woken.wait()
             self._woken.clear()
             await asyncio.sleep(self._breath)
 

@@ -31,7 +31,7 @@ _IDLE: Final = 5.0
 
 _RETRY: Final = 1.0
 _BREATH: Final = 0.02
-_PATIENCE: Final = 2.0
+_PATIENCE: Final = 3.0
 _SHARE: Final = 3
 
 _TOLD: Final = "what it says was told already: it was found in the read API, or a webhook was faster"

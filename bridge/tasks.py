@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
 log = structlog.get_logger()
+
+_AGAIN: Final = 1.0
 
 
 class Tasks:
@@ -56,7 +58,8 @@ class Tasks:
 
     async def cancel(self, *names: str) -> None:
         """Stop these loops, all when none is named."""
-        chosen = [self._tasks[name] for name in names or self._tasks if name in self._tasks]
-        for task in chosen:
-            task.cancel()
-        await asyncio.gather(*chosen, return_exceptions=True)
+        waiting = {self._tasks[name] for name in names or self._tasks if name in self._tasks}
+        while waiting:
+            for task in waiting:
+                task.cancel()  # again, should it have been swallowed: `wait_for` of Python 3.11 can do that
+            _, waiting = await asyncio.wait(waiting, timeout=_AGAIN)

@@ -149,7 +149,8 @@ class Courier:
             batch = [await self._done.get()]
             if not self._more:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._hurry.wait(), _GATHER)
+                    async with asyncio.timeout(_GATHER):
+                        await self._hurry.wait()
             self._hurry.clear()
             while not self._done.empty():
                 batch.append(self._done.get_nowait())
