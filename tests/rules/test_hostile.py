@@ -6,9 +6,7 @@ import random
 import resource
 import subprocess
 import sys
-from collections.abc import Callable
-from types import FrameType
-from typing import Any, Final
+from typing import Final
 
 import pytest
 from hypothesis import example, given, settings
@@ -19,28 +17,12 @@ from bridge.core.yaml_file.problems import RulesError
 from tests.bench.rules import realistic_rules
 from tests.rules.cases import CASES
 from tests.rules.hostile import FILES, messages
+from tests.work import calls
 
 pytestmark = pytest.mark.no_cover  # it takes long, and its code is covered by cases
 
 MOST_CALLS: Final = 2_000_000
 """Of functions, for any file: at the limit of 100,000 values it is some ten for each."""
-
-
-def calls(work: Callable[[], object]) -> int:
-    """How many functions are called: a measure of work that no busy machine changes."""
-    made = 0
-
-    def count(_frame: FrameType, event: str, _arg: Any) -> None:
-        nonlocal made
-        made += event in ("call", "c_call")
-
-    before = sys.getprofile()
-    sys.setprofile(count)
-    try:
-        work()
-    finally:
-        sys.setprofile(before)
-    return made
 
 
 @pytest.mark.parametrize("name", FILES)
