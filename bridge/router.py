@@ -18,7 +18,6 @@ from bridge.core.order import position
 from bridge.core.reading import NotAnEvent, Unrecognised, read_event
 from bridge.core.repair import is_told
 from bridge.core.routing import route
-from bridge.core.rules.rules import Rules
 from bridge.database import Database, Unavailable
 from bridge.store.events import TOPIC
 from bridge.store.routing import KnownState, Received, Routed, RoutingStore, RoutingTurn
@@ -71,9 +70,8 @@ class Router:
                 begun = time.monotonic()
                 routed = await self.route_received()
                 self._took = time.monotonic() - begun
-                if routed < BATCH:
-                    self._behind_since = None
                 if routed < BATCH:  # what came meanwhile rings
+                    self._behind_since = None
                     await self._database.wait(TOPIC, _IDLE)
             except Unavailable as trouble:
                 log.warning("router.database_unavailable", problem=str(trouble))
@@ -98,6 +96,7 @@ class Router:
         routed = await self._store.take_turn(lambda turn: self._route_some(turn, knowledge, now))
         if not routed:
             return 0
+        self._kept = knowledge.rules.hash
         self._reach("routed")
         self._store.ring()
         for item in routed:
@@ -108,14 +107,10 @@ class Router:
         routed, learnt = route_batch(turn, turn.received(BATCH), knowledge)
         self._reach("routing")
         if routed:
-            self._keep_rules(turn, knowledge.rules, now)
+            if knowledge.rules.hash != self._kept:
+                turn.keep_rules(knowledge.rules, now)
             turn.write(routed, knowledge.rules.hash, now, learnt)
         return routed
-
-    def _keep_rules(self, turn: RoutingTurn, rules: Rules, now: datetime) -> None:
-        if rules.hash != self._kept:
-            turn.keep_rules(rules, now)
-            self._kept = rules.hash
 
     def _tell(self, item: Routed, now: datetime) -> None:
         tell = log.warning if item.state == "unrecognised" else log.info

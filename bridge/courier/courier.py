@@ -68,6 +68,7 @@ class Courier:
         self._inflight: dict[int, asyncio.Task[None]] = {}
         self._held: dict[int, float] = {}  # monotonic time of the claim or its renewal
         self._done: asyncio.Queue[Settlement] = asyncio.Queue()
+        self._settled = 0  # batches so far
         self._more = False  # whether what is settled may free the way for something
         self._hurry = asyncio.Event()
         self._stopping = False
@@ -124,12 +125,14 @@ class Courier:
         if room < _ROOM:
             self._more = True
             return _IDLE
-        begun = time.monotonic()
+        begun, settled = time.monotonic(), self._settled
         claimed = await self._deliveries.claim(self._claimant, room, self._clock())
         for delivery in claimed.deliveries:
             self._held[delivery.seq] = begun
             self._inflight[delivery.seq] = asyncio.create_task(self._send(delivery))
         self._more = claimed.more
+        if self._more and self._settled != settled:  # it may have freed the way without knowing for whom
+            return _BREATH
         if claimed.due is None:
             return _IDLE
         return min(max((claimed.due - self._clock()).total_seconds(), _BREATH), _IDLE)
@@ -155,6 +158,7 @@ class Courier:
             while not self._done.empty():
                 batch.append(self._done.get_nowait())
             await self._settle_batch(batch)
+            self._settled += 1
             for settlement in batch:
                 self._inflight.pop(settlement.delivery.seq, None)
                 self._held.pop(settlement.delivery.seq, None)

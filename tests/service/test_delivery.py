@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bridge.sandbox.faults import BrokenJson, Drop, RateLimit, Refuse, Status
+from bridge.store.delivery import Claimed, Settlement
 from bridge.store.history import History
 from tests.service.bridge import Bridge, eventually, running
 
@@ -185,3 +187,32 @@ async def test_after_a_restart_what_waited_is_sent(tmp_path: Path) -> None:
         await second.settled()
         assert len(second.posted("#sales")) == 5
     await slack_kept.stop()
+
+
+async def test_what_is_settled_while_others_are_claimed_frees_the_way_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On PostgreSQL both go on side by side: neither may leave the next of a booking to the slow poll."""
+    monkeypatch.setattr("bridge.courier.courier._IDLE", 10_000.0)
+    monkeypatch.setattr("bridge.database._LOOK_SECONDS", 10_000.0)
+    async with running(tmp_path) as bridge:
+        service, go_on = bridge.service, asyncio.Event()
+        claim, send = service.deliveries.claim, service.courier._sender.send
+
+        async def held_up(*arguments: Any) -> Settlement:
+            await go_on.wait()
+            return await send(*arguments)
+
+        async def slow(*arguments: Any) -> Claimed:
+            claimed = await claim(*arguments)
+            if claimed.more:  # the first is being sent, the second waits for it
+                go_on.set()
+                await eventually(lambda: not service.courier.claims())
+            return claimed
+
+        monkeypatch.setattr(service.courier._sender, "send", held_up)
+        monkeypatch.setattr(service.deliveries, "claim", slow)
+        await bridge.send("created")
+        await eventually(service.courier.claims)
+        await bridge.send("rescheduled", 1)
+        await eventually(lambda: bridge.replies("#sales"))
