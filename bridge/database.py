@@ -1,4 +1,4 @@
-"""Engines, transactions and migrations, for a SQLite file and for PostgreSQL.
+"""Transactions and what wakes other processes, for a SQLite file and for PostgreSQL.
 
 Knows no table. SQLite has one writer in the process and several readers (WAL); PostgreSQL has a pool.
 """
@@ -25,14 +25,11 @@ from bridge.sqlite_writer import SqliteWriter
 
 T = TypeVar("T")
 
-_BUSY_SECONDS: Final = 3
-_MIGRATION_LOCK: Final = 0x626F6F6B  # any number that is ours alone among PostgreSQL's advisory locks
 _CHANNEL: Final = "booking_bridge"
 _NOTIFY: Final = text(f"SELECT pg_notify('{_CHANNEL}', :topic)")
 _CLOCK: Final = text("SELECT clock_timestamp()")
 _RECONNECT_SECONDS: Final = 2
 _LOOK_SECONDS: Final = 1
-_FORBIDDEN: Final = "42501"  # PostgreSQL's state for what the role may not do
 _BUGS: Final = (IntegrityError, ProgrammingError, DataError)
 
 

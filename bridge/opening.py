@@ -11,18 +11,16 @@ from pathlib import Path
 from typing import IO, Any, Final
 from urllib.parse import urlencode
 
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event, make_url
 from sqlalchemy.engine import URL, ExceptionContext
 from sqlalchemy.exc import ArgumentError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from bridge.database import Database, Unavailable, reason, translated
 from bridge.sqlite_writer import SqliteWriter
+from bridge.upgrade import TooNew, upgrade
 
 _BUSY_SECONDS: Final = 3
-_MIGRATION_LOCK: Final = 0x626F6F6B  # any number that is ours alone among PostgreSQL's advisory locks
 _DETAIL: Final = re.compile(r"(?s)\nDETAIL:.*|(?<=query argument )\$.*")
 _FORBIDDEN: Final = "42501"  # PostgreSQL's state for what the role may not do
 
@@ -30,8 +28,8 @@ _FORBIDDEN: Final = "42501"  # PostgreSQL's state for what the role may not do
 async def open_database(url: str, *, exclusive: bool = False, migrate: bool = True) -> Database:
     """Open the database at a URL of the settings' form and bring its tables up to date.
 
-    `exclusive` makes sure that no other service uses the same SQLite file. Raises Unavailable, which
-    then names the setting and the place, without the password.
+    `exclusive` makes sure that no other service uses the same SQLite file. Raises Unavailable and TooNew,
+    which then name the setting and the place, without the password.
     """
     target = _driver_url(url)
     is_sqlite = target.get_backend_name() == "sqlite"
@@ -44,7 +42,7 @@ async def open_database(url: str, *, exclusive: bool = False, migrate: bool = Tr
     try:
         if migrate:
             async with _opening(target):
-                await _migrate(writer)
+                await _migrate(target, writer)
     except BaseException:
         await database.close()
         raise
@@ -87,6 +85,8 @@ async def _opening(url: URL) -> AsyncIterator[None]:
     except Unavailable as problem:
         verb = "cannot reach " if isinstance(problem.__cause__, OSError) else ""
         raise Unavailable(f"BRIDGE_DATABASE_URL: {verb}{place}: {problem}") from problem
+    except TooNew as problem:
+        raise TooNew(f"BRIDGE_DATABASE_URL: {place}: {problem}; {problem.remedy}") from None
     except ProgrammingError as problem:
         if getattr(problem.orig, "sqlstate", "") != _FORBIDDEN:
             raise
@@ -116,24 +116,35 @@ def _lock_file(url: URL) -> IO[str]:
 def _engines(url: URL) -> tuple[AsyncEngine, AsyncEngine]:
     """For writing and for reading. Errors, which may get into the log, do not quote a statement's values."""
     if url.get_backend_name() != "sqlite":
-        # asyncpg reads libpq's names, sslmode above all, from an address only; the rest it is given by name
-        options = f"postgresql:///?{urlencode(url.query, doseq=True)}" if url.query else None
-        arguments = {"timeout": _BUSY_SECONDS, "command_timeout": 30, "dsn": options}
-        engine = create_async_engine(
-            url.set(query={}),
-            hide_parameters=True,
-            pool_size=10,
-            max_overflow=5,
-            pool_timeout=_BUSY_SECONDS,
-            connect_args=arguments,
-        )
-        event.listen(engine.sync_engine, "handle_error", _cut_details)
+        pool = {"pool_size": 10, "max_overflow": 5, "pool_timeout": _BUSY_SECONDS}
+        engine = _postgres_engine(url, command_seconds=30, **pool)
         return engine, engine.execution_options(isolation_level="REPEATABLE READ")
     writer = create_async_engine(url, hide_parameters=True, pool_size=1, max_overflow=0)
     reader = create_async_engine(url, hide_parameters=True, pool_size=4, max_overflow=0)
     for engine, begin in ((writer, "BEGIN IMMEDIATE"), (reader, "BEGIN")):
         _prepare_sqlite(engine.sync_engine, begin)
     return writer, reader
+
+
+def _postgres_engine(url: URL, *, command_seconds: float | None, **pool: Any) -> AsyncEngine:
+    # asyncpg reads libpq's names, sslmode above all, from an address only; the rest it is given by name
+    options = f"postgresql:///?{urlencode(url.query, doseq=True)}" if url.query else None
+    arguments = {"timeout": _BUSY_SECONDS, "command_timeout": command_seconds, "dsn": options}
+    engine = create_async_engine(url.set(query={}), hide_parameters=True, connect_args=arguments, **pool)
+    event.listen(engine.sync_engine, "handle_error", _cut_details)
+    return engine
+
+
+async def _migrate(url: URL, writer: AsyncEngine) -> None:
+    """Upgrade. PostgreSQL has all the time it takes, for a large table's index or another replica's turn."""
+    if url.get_backend_name() == "sqlite":
+        await upgrade(writer)
+        return
+    patient = _postgres_engine(url, command_seconds=None, poolclass=NullPool)
+    try:
+        await upgrade(patient)
+    finally:
+        await patient.dispose()
 
 
 def _cut_details(context: ExceptionContext) -> None:
@@ -175,18 +186,3 @@ def _prepare_sqlite(engine: Engine, begin: str) -> None:
 
     event.listen(engine, "connect", connected)
     event.listen(engine, "begin", began)
-
-
-async def _migrate(engine: AsyncEngine) -> None:
-    """Run the migrations; on PostgreSQL under an advisory lock, since replicas start together."""
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-
-    def upgrade(connection: Connection) -> None:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-
-    async with engine.begin() as connection:
-        if connection.dialect.name == "postgresql":
-            await connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
-        await connection.run_sync(upgrade)

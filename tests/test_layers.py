@@ -19,7 +19,7 @@ LAYERS = (
     {"web", "router", "courier", "mirror", "doctor", "rulebook", "alerts", "retention", "repair"},
     {"store", "slack", "copera"},
     {"opening"},
-    {"database", "migrations"},
+    {"database", "migrations", "upgrade"},
     {"tables", "sqlite_writer", "settings", "folding", "heap", "logs", "metrics", "outflow", "tasks"},
     {"core"},
 )

@@ -61,13 +61,14 @@ def main() -> None:
 def _status(error: Exception) -> int:
     """The exit status where the message is all that a user needs, else 0.
 
-    A database that is away is no wrong setting: a supervisor may try again. Imports what most commands can
-    do without.
+    A database that is away is no wrong setting: a supervisor may try again. One that a later version has
+    changed stays so. Imports what most commands can do without.
     """
     from bridge.database import Unavailable
     from bridge.rulebook import Unreadable
+    from bridge.upgrade import TooNew
 
-    return 1 if isinstance(error, Unavailable) else 2 if isinstance(error, Unreadable) else 0
+    return 1 if isinstance(error, Unavailable) else 2 if isinstance(error, (Unreadable, TooNew)) else 0
 
 
 def _fail(lines: Iterable[str], status: int) -> None:

@@ -8,17 +8,16 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from alembic.script import ScriptDirectory
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from bridge import database as databases
 from bridge.database import Database, Unavailable
 from bridge.doctor.findings import Finding, notice, ok, problem
 from bridge.opening import open_database
 from bridge.settings import Settings
 from bridge.store.events import Events
 from bridge.store.figures import Figures
+from bridge.upgrade import TooNew, found, wanted
 
 _LEAST: Final = 100 * 2**20
 _SCARCE: Final = 2**30
@@ -52,19 +51,24 @@ async def examine_database(settings: Settings, now: datetime) -> AsyncIterator[F
 
 
 async def _examine(database: Database, settings: Settings, now: datetime) -> AsyncIterator[Finding]:
-    wanted = ScriptDirectory(str(Path(databases.__file__).parent / "migrations")).get_current_head()
     try:
-        found = await _revision(database)
-        if found != wanted:
-            said = f"the tables are {f'at {found}' if found else 'missing'}, this version wants {wanted}"
+        async with database.read() as connection:
+            revision = await connection.run_sync(found)
+        if revision != wanted():
+            said = (
+                f"the tables are {f'at {revision}' if revision else 'missing'}, this version wants {wanted()}"
+            )
             yield problem("database", said, "start this version once: `booking-bridge serve` migrates")
             return
         await _try_to_write(database)
+    except TooNew as reason:
+        yield problem("database", str(reason), reason.remedy)
+        return
     except Unavailable as reason:
         remedy = "see that the database runs, that BRIDGE_DATABASE_URL names it and that it can be written"
         yield problem("database", f"{database.dialect}: {reason}", remedy)
         return
-    yield ok("database", f"{database.dialect}, writable, migrated to {found}")
+    yield ok("database", f"{database.dialect}, writable, migrated to {revision}")
     yield await _queue(database)
     yield await _last_webhook(database, settings, now)
 
@@ -97,14 +101,6 @@ def _missing(file: Path) -> Finding:
     if not file.absolute().parent.is_dir():
         return problem("database", said, "make its folder, or correct BRIDGE_DATABASE_URL")
     return notice("database", said, "the first `booking-bridge serve` makes it")
-
-
-async def _revision(database: Database) -> str:
-    async with database.read() as connection:
-        names = await connection.run_sync(lambda sync: sync.dialect.get_table_names(sync))
-        if "alembic_version" not in names:
-            return ""
-        return str(await connection.scalar(text("SELECT version_num FROM alembic_version")) or "")
 
 
 async def _try_to_write(database: Database) -> None:

@@ -7,8 +7,10 @@ import json
 import os
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -232,6 +234,20 @@ def test_serve_tells_a_supervisor_whether_to_try_again(
     assert len(done.stderr.splitlines()) == 1
     unit = Path(__file__).parents[2] / "deploy" / "booking-bridge.service"
     assert "RestartPreventExitStatus=2\n" in unit.read_text(encoding="utf-8")
+
+
+def test_a_later_versions_database_is_told_in_a_line(tmp_path: Path, migrated_file: Path, run: Run) -> None:
+    """Starting again does not mend it: the status is 2."""
+    file = shutil.copy(migrated_file, tmp_path / "bridge.db")
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.commit()
+    status, out, err = run("events", "list", BRIDGE_DATABASE_URL=f"sqlite:///{file}")
+    assert (status, out) == (2, "")
+    assert err.startswith(
+        f"booking-bridge: BRIDGE_DATABASE_URL: {file}: the tables are at 9999, this version "
+    )
+    assert len(err.splitlines()) == 1
 
 
 def test_serve_refuses_a_webhook_that_is_not_configured(tmp_path: Path) -> None:

@@ -10,12 +10,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from alembic.script import ScriptDirectory
 
-import bridge
 from bridge.doctor.findings import Finding
 from bridge.sandbox.faults import Drop, Refuse
 from bridge.sandbox.slack_workspace import SCOPES
+from bridge.upgrade import wanted
 from tests import postgres
 from tests.doctor.conftest import World
 
@@ -23,7 +22,7 @@ REMEDY_HTTPS = "Copera sends to public HTTPS addresses only: set BRIDGE_PUBLIC_U
 LOCAL = f"! public address: PUBLIC leads to the bridge on this machine or network only → {REMEDY_HTTPS}"
 """Stand-ins are reached without HTTPS, so every examination here has this notice."""
 
-HEAD = ScriptDirectory(str(Path(bridge.__file__).parent / "migrations")).get_current_head() or ""
+HEAD = wanted()
 MARKS = {"ok": "✓", "notice": "!", "problem": "✗"}
 
 Change = Callable[[World], object]
@@ -102,7 +101,7 @@ BROKEN: dict[str, Change] = {
     "rules wrong": rules("post: {to: C0HIRING1}", "stop: yes please"),
     "database gone": lambda world: world.file.unlink(),
     "database down": setting("BRIDGE_DATABASE_URL", "postgresql://me:hunter2@127.0.0.1:1/bridge"),
-    "database not migrated": sql("UPDATE alembic_version SET version_num = '0000'"),
+    "database of a later version": sql("UPDATE alembic_version SET version_num = '9999'"),
     "database empty": lambda world: world.file.write_bytes(b""),
     "database no database": lambda world: world.file.write_bytes(b"no database" * 1000),
     "nothing received": sql("DELETE FROM events"),

@@ -1,0 +1,66 @@
+"""Bringing a database's tables up to what this version uses, by the numbered migrations beside it.
+
+Knows no table. What is changed here, whole replicas of the version before may still be using.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+_LOCK: Final = text(f"SELECT pg_advisory_xact_lock({0x626F6F6B})")  # a number that is ours alone
+
+
+class TooNew(Exception):
+    """A later version has changed the tables; `remedy` is what to do about it."""
+
+    remedy: Final = "install that version again, or restore the backup made before it"
+
+
+def folder() -> Path:
+    """Where the migrations lie."""
+    return Path(__file__).parent / "migrations"
+
+
+def wanted() -> str:
+    """The revision of the tables that this version uses."""
+    return ScriptDirectory(str(folder())).get_current_head() or ""
+
+
+def found(connection: Connection) -> str:
+    """The revision that the tables are at, "" when there are none. Raises TooNew for one not known here."""
+    at = MigrationContext.configure(connection).get_current_revision() or ""
+    known = {script.revision for script in ScriptDirectory(str(folder())).walk_revisions()}
+    if at and at not in known:
+        raise TooNew(
+            f"the tables are at {at}, this version knows {wanted()} at most: a later one has changed them"
+        )
+    return at
+
+
+async def upgrade(engine: AsyncEngine) -> None:
+    """Run the migrations that are missing, all or none, one process at a time. Raises TooNew.
+
+    SQLite's transaction keeps other processes out by itself; PostgreSQL's takes an advisory lock, since
+    replicas start together.
+    """
+    async with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            await connection.execute(_LOCK)
+        await connection.run_sync(_upgrade)
+
+
+def _upgrade(connection: Connection) -> None:
+    if found(connection) == wanted():
+        return
+    config = Config()
+    config.set_main_option("script_location", str(folder()))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
