@@ -10,6 +10,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from operator import itemgetter
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine, Table, insert
@@ -115,11 +116,14 @@ class _Appender:
         dialect = sqlite_dialect(paramstyle="qmark")
         compiled = insert(table).values(dict.fromkeys(columns)).compile(dialect=dialect)
         self._head, _, self._places = str(compiled).partition(" VALUES ")
-        self._order = tuple(compiled.positiontup or ())
-        kinds = {name: table.c[name].type.dialect_impl(dialect) for name in columns}
-        self._processors = {
-            name: processor for name, kind in kinds.items() if (processor := kind.bind_processor(dialect))
-        }
+        order = tuple(compiled.positiontup or ())
+        self._in_order = itemgetter(*order)
+        kinds = [table.c[name].type.dialect_impl(dialect) for name in order]
+        self._processors = [
+            (place, processor)
+            for place, kind in enumerate(kinds)
+            if (processor := kind.bind_processor(dialect))
+        ]
         self._known = f"SELECT {key} FROM {table.name} WHERE {key} IN "  # noqa: S608 - names of ours
         self._key = key
 
@@ -155,5 +159,7 @@ class _Appender:
         driver.execute(statement, [value for row in rows for value in self._values(row)])
 
     def _values(self, row: dict[str, Any]) -> list[Any]:
-        processors = self._processors
-        return [processors[name](row[name]) if name in processors else row[name] for name in self._order]
+        values = list(self._in_order(row))
+        for place, processor in self._processors:
+            values[place] = processor(values[place])
+        return values

@@ -1,7 +1,8 @@
 """Events on their way to the disk: stored and committed before they are acknowledged.
 
 Concurrent requests share commits: what arrives while one commit is on its way to the disk goes
-together with the next, so that durability does not cost throughput.
+together with the next, so that durability does not cost throughput. In a flood the next one waits a
+moment for as many as came before: each commit costs hops between threads that contend for Python's lock.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ _LARGEST_COMMIT: Final = 200
 _FLOOD: Final = 8
 """Events that wait for the disk at the same time; a steady stream of hundreds a second has fewer."""
 
+_GATHERED: Final = 0.003
+"""Seconds that a commit waits, at most, for as many events as waited during the one before."""
+
 _MOMENT: Final = 0.2
 """Seconds for which a flood is not over yet."""
 
@@ -37,7 +41,7 @@ _REMEMBERED: Final = 30.0
 _WATCH: Final = 0.25
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which costs several times as much to make
 class _Arrival:
     row: dict[str, Any]
     size: int
@@ -54,6 +58,8 @@ class Intake:
         self._writing: Sequence[_Arrival] = ()
         self._bytes = 0
         self._arrived = asyncio.Event()
+        self._expected = 0
+        self._enough: asyncio.Future[None] | None = None
         self._watching = False
         self._flooded_until = 0.0
         self._refusal = ""
@@ -94,6 +100,8 @@ class Intake:
             self._flooded_until = loop.time() + _MOMENT
         self._bytes += len(body)
         self._arrived.set()
+        if self._enough is not None and len(self._waiting) >= self._expected:
+            _end(self._enough)
         if not self._watching:
             self._watching = True
             loop.call_later(_WATCH, self._watch)
@@ -124,11 +132,26 @@ class Intake:
             await self._arrived.wait()
             self._arrived.clear()
             while self._waiting:
+                await self._gather()
                 batch, self._waiting = self._waiting[:_LARGEST_COMMIT], self._waiting[_LARGEST_COMMIT:]
                 self._writing = [arrival for arrival in batch if not arrival.stored.done()]
                 if self._writing:
                     await self._commit(self._writing)
+                self._expected = min(len(self._writing) + len(self._waiting), _LARGEST_COMMIT)
                 self._writing = ()
+
+    async def _gather(self) -> None:
+        """In a flood, wait until as many have come as it is made of, but no longer than a moment."""
+        if not _FLOOD <= self._expected > len(self._waiting):
+            return
+        loop = asyncio.get_running_loop()
+        self._enough = loop.create_future()
+        timer = loop.call_later(_GATHERED, _end, self._enough)
+        try:
+            await self._enough
+        finally:
+            timer.cancel()
+            self._enough = None
 
     async def _commit(self, batch: Sequence[_Arrival]) -> None:
         rows = {arrival.row["id"]: arrival.row for arrival in reversed(batch)}
@@ -144,3 +167,8 @@ class Intake:
             if not arrival.stored.done():
                 arrival.stored.set_result(arrival.row["id"] in new)
             new.discard(arrival.row["id"])  # a repeat in the same commit is known already
+
+
+def _end(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)
