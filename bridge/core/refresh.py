@@ -8,15 +8,16 @@ wrong is not believed: one bad answer cannot empty a calendar.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
 from bridge.core.bookings import CANCELLED, DECLINED, Booking
-from bridge.core.feeds.calendar import changed
-from bridge.core.feeds.entries import Entry, Mark, is_off
+from bridge.core.feeds.calendar import View, changed
+from bridge.core.feeds.entries import Entry, Mark, Record, is_off
+from bridge.core.feeds.tokens import DETAILS
 from bridge.core.reading import read_booking
 from bridge.core.text import text
 
@@ -142,46 +143,92 @@ def plan_refresh(listing: Listing, *, trusted: bool = False) -> Changes | Suspic
     return Changes(tuple(listing.different.values()), tuple(missing), len(listing.seen))
 
 
-def settle(known: Entry | None, booking: Booking, uid: str, now: datetime) -> Entry:
-    """The entry after a booking was told in this state; equal to `known` when nothing new was said."""
+def settle(known: Record | None, booking: Booking, uid: str, now: datetime, names: View) -> Record:
+    """The record after a booking was told in this state; equal to `known` when nothing new was said.
+
+    `names` are those that calendars show at present.
+    """
     if not booking.id == booking.uid == uid:
         booking = replace(booking, id=uid, uid=uid)
     if known is None:
-        first = Mark(0, _second(now))
-        closed = now if is_off(booking) else None
-        return Entry(uid, booking, first, first, first, now, closed, booking.status != DECLINED)
+        entry = _first(uid, booking, now)
+        return Record(entry, dict.fromkeys(booking.host_ids, entry))
     if booking.start is None:  # a calendar needs a time: the last one known is better than none
         old = known.booking
         booking = replace(booking, start=old.start, end=old.end, duration=old.duration)
-    levels = changed(known.booking, booking)
+    team = _told(known.team, booking, now, replace(names, team=True))
+    alone = replace(names, team=False)
+    own = {}
+    for host in booking.host_ids:
+        before = known.own.get(host)
+        entry = _told(before, booking, now, alone) if before else _late(team, now)
+        own[host] = replace(entry, closed_at=team.closed_at, shown=team.shown)
+    return Record(team, own | _parted(known, own.keys(), now, alone))
+
+
+def _first(uid: str, booking: Booking, now: datetime) -> Entry:
+    mark = Mark(0, _second(now))
+    closed = now if is_off(booking) else None
+    return Entry(uid, booking, mark, mark, mark, now, closed, booking.status != DECLINED)
+
+
+def _late(team: Entry, now: datetime) -> Entry:
+    """For a host who joins later: ahead of what their calendar may have held of it long ago."""
+    full, title, busy = (_raised(mark, team.first_seen, now) for mark in team.marks)
+    return replace(team, full=full, title=title, busy=busy)
+
+
+def _parted(known: Record, hosts: Set[str], now: datetime, alone: View) -> dict[str, Entry]:
+    """The last state that was theirs, cancelled, for the calendars of those who lost the booking."""
+    left = {}
+    for host, entry in known.own.items():
+        if host in hosts or not known.team.shown:
+            continue
+        cancelled = replace(entry.booking, status=CANCELLED)
+        left[host] = entry if entry.booking == cancelled else _told(entry, cancelled, now, alone)
+    return left
+
+
+def gone(known: Record, now: datetime, names: View) -> Record:
+    """The record of a booking that exists no more: cancelled, so that calendars remove it."""
+    if is_off(known.booking):
+        return known
+    return settle(known, replace(known.booking, status=CANCELLED), known.uid, now, names)
+
+
+def renamed(known: Record, now: datetime, before: View, after: View) -> Record:
+    """The record when hosts are called, or types are painted, as `after` has it; the views' audience is moot.
+
+    Equal to `known` when no calendar shows that.
+    """
+
+    def shown(entry: Entry, *, team: bool) -> Entry:
+        views = replace(before, team=team), replace(after, team=team)
+        return _marked(entry, entry.booking, now, *views)
+
+    own = {host: shown(entry, team=False) for host, entry in known.own.items()}
+    return Record(shown(known.team, team=True), own)
+
+
+def _told(known: Entry, booking: Booking, now: datetime, view: View) -> Entry:
     return replace(
-        known,
+        _marked(known, booking, now, view, view),
         booking=booking,
-        full=_raise(known.full, "full" in levels, now),
-        title=_raise(known.title, "title" in levels, now),
-        busy=_raise(known.busy, "busy" in levels, now),
         closed_at=(known.closed_at or now) if is_off(booking) else None,
         shown=known.shown or booking.status != DECLINED,
     )
 
 
-def gone(known: Entry, now: datetime) -> Entry:
-    """The entry of a booking that exists no more: cancelled, so that calendars remove it."""
-    if is_off(known.booking):
+def _marked(known: Entry, booking: Booking, now: datetime, before: View, after: View) -> Entry:
+    """With marks that rise where calendars show something else; the state is not taken over."""
+    levels = changed(known.booking, booking, before, after)
+    if not levels:
         return known
-    return settle(known, replace(known.booking, status=CANCELLED), known.uid, now)
-
-
-def farewells(known: Entry | None, entry: Entry, now: datetime) -> dict[str, Entry]:
-    """By host who lost the booking: the last state that was theirs, cancelled, for their calendar."""
-    if known is None or not known.shown:
-        return {}
-    last = replace(
-        entry,
-        booking=replace(known.booking, status=CANCELLED),
-        closed_at=known.closed_at or now,
+    full, title, busy = (
+        _raised(mark, known.first_seen, now) if detail in levels else mark
+        for detail, mark in zip(DETAILS, known.marks, strict=True)
     )
-    return {host: last for host in known.booking.host_ids if host not in entry.booking.host_ids}
+    return replace(known, full=full, title=title, busy=busy)
 
 
 def window(now: datetime, past_days: int) -> datetime:
@@ -198,9 +245,14 @@ def leaves_at(entry: Entry, past_days: int) -> datetime | None:
     return min(aged, _midnight(entry.closed_at + GRACE) + DAY) if entry.closed_at else aged
 
 
-def _raise(mark: Mark, rises: bool, now: datetime) -> Mark:
-    """Calendars compare whole seconds, so each revision has a later one."""
-    return Mark(mark.sequence + 1, max(_second(now), mark.at + _SECOND)) if rises else mark
+def _raised(mark: Mark, first_seen: datetime, now: datetime) -> Mark:
+    """The next mark. Calendars compare whole seconds, so each revision has a later one.
+
+    SEQUENCE is at least the booking's age in seconds: a database restored from a copy, which knows of fewer
+    changes than calendars have seen, is ahead of them with the next one.
+    """
+    at = max(_second(now), mark.at + _SECOND)
+    return Mark(max(mark.sequence + 1, (at - _second(first_seen)) // _SECOND), at)
 
 
 def _second(moment: datetime) -> datetime:

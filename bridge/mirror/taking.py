@@ -8,10 +8,13 @@ from functools import partial
 from typing import Final
 
 from bridge.core.bookings import Booking
+from bridge.core.feeds.calendar import View
+from bridge.core.feeds.entries import Record
 from bridge.core.feeds.feeds import ALL, Who
-from bridge.core.refresh import Sighting, farewells, gone, seen, settle
-from bridge.store.bookings import Bookings, Kept, Saving
+from bridge.core.refresh import Sighting, gone, seen, settle
+from bridge.store.bookings import Bookings, Decide, Saving
 from bridge.store.feeds import FeedStore
+from bridge.store.records import Kept
 
 _BATCH: Final = 100
 """Bookings in one transaction: the receiver of webhooks waits for the same writer."""
@@ -45,39 +48,37 @@ class Taking:
     async def tell(self, uid: str, booking: Booking, at: datetime) -> int:
         """Store what a webhook said at `at` of a booking that is known, until the read API is asked."""
 
-        def decide(known: Mapping[str, Kept]) -> Iterator[Saving]:
+        def decide(known: Mapping[str, Kept], names: View) -> Iterator[Saving]:
             kept = known.get(uid)
             if kept is not None and kept.read_at < at:
-                entry = settle(kept.entry, booking, uid, self._clock())
-                yield _saving(kept, Kept(entry, "", at), self._clock())
+                record = settle(kept.record, booking, uid, self._clock(), names)
+                yield _saving(kept, Kept(record, "", at), self._clock())
 
         return await self._change([uid], decide)
 
     async def remove(self, uid: str, asked_at: datetime) -> int:
         """Cancel a booking that the read API no longer has."""
 
-        def decide(known: Mapping[str, Kept]) -> Iterator[Saving]:
+        def decide(known: Mapping[str, Kept], names: View) -> Iterator[Saving]:
             kept = known.get(uid)
             if kept is not None and kept.read_at < asked_at:
-                entry = gone(kept.entry, self._clock())
-                yield _saving(kept, Kept(entry, "", asked_at), self._clock())
+                record = gone(kept.record, self._clock(), names)
+                yield _saving(kept, Kept(record, "", asked_at), self._clock())
 
         return await self._change([uid], decide)
 
     def _settled(
-        self, told: Mapping[str, tuple[Sighting, Booking]], known: Mapping[str, Kept]
+        self, told: Mapping[str, tuple[Sighting, Booking]], known: Mapping[str, Kept], names: View
     ) -> Iterator[Saving]:
         now = self._clock()
         for uid, (sighting, booking) in told.items():
             kept = known.get(uid)
             if kept is not None and kept.read_at > sighting.read_at:
                 continue
-            entry = settle(kept.entry if kept else None, booking, uid, now)
-            yield _saving(kept, Kept(entry, sighting.digest, sighting.read_at), now)
+            record = settle(kept.record if kept else None, booking, uid, now, names)
+            yield _saving(kept, Kept(record, sighting.digest, sighting.read_at), now)
 
-    async def _change(
-        self, uids: Sequence[str], decide: Callable[[Mapping[str, Kept]], Iterable[Saving]]
-    ) -> int:
+    async def _change(self, uids: Sequence[str], decide: Decide) -> int:
         savings = await self._bookings.change(uids, decide)
         visible = [saving for saving in savings if saving.visible]
         if visible:
@@ -88,7 +89,7 @@ class Taking:
     async def _register(self, savings: Iterable[Saving]) -> None:
         wanted = {ALL}
         for saving in savings:
-            booking = saving.kept.entry.booking
+            booking = saving.kept.record.booking
             wanted |= {Who("host", host) for host in booking.host_ids}
             wanted |= {Who("type", booking.type_id)} if booking.type_id else set()
         if new := wanted - self._registered:
@@ -97,10 +98,15 @@ class Taking:
 
 
 def _saving(old: Kept | None, new: Kept, now: datetime) -> Saving:
-    before, after = old.entry if old else None, new.entry
-    visible = (
-        before is None
-        or (before.full, before.shown, before.closed_at) != (after.full, after.shown, after.closed_at)
-        or before.booking.type_id != after.booking.type_id
-    )
-    return Saving(new, farewells(before, after, now), visible)
+    if old is None:
+        return Saving(new)
+    before, after = old.record, new.record
+    moved = before.booking.type_id != after.booking.type_id
+    return Saving(new, _visible(before) != _visible(after), now if moved else None)
+
+
+def _visible(record: Record) -> tuple[object, ...]:
+    """What feeds go by."""
+    team = record.team
+    own = {host: (entry.marks, entry.closed_at) for host, entry in record.own.items()}
+    return team.marks, team.shown, team.closed_at, team.booking.type_id, own

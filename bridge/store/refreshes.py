@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Table, case, delete, func, or_, select, true, update
+from sqlalchemy import Table, case, delete, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.core.bookings import BookingType, Person
-from bridge.core.feeds.colours import css_name
-from bridge.core.feeds.tokens import Detail
 from bridge.database import Database
-from bridge.store.bookings import TOPIC, next_revision
-from bridge.tables.mirror import booking_hosts, booking_types, bookings, farewells, members, mirror
+from bridge.store.bookings import TOPIC
+from bridge.store.names import Renaming, next_revision, read_people, read_types, view_of
+from bridge.tables.mirror import booking_types, members, mirror
 
 NOT_BELIEVED: Final = "not believed: "
 """How the problem of a listing that was not used begins."""
@@ -92,60 +91,50 @@ class Refreshes:
 
     async def people(self) -> tuple[Person, ...]:
         """The members and hosts as last named."""
-        query = select(members.c.id, members.c.name, members.c.email)
         async with self._database.read() as connection:
-            return tuple(Person(*row) for row in (await connection.execute(query)).all())
+            return await read_people(connection)
 
     async def types(self) -> tuple[BookingType, ...]:
         """The booking types as last listed."""
         async with self._database.read() as connection:
-            rows = (await connection.execute(select(booking_types))).mappings().all()
-        return tuple(BookingType(**row) for row in rows)
+            return await read_types(connection)
 
     async def save_people(self, people: Sequence[Person], now: datetime) -> bool:
-        """Take over names; bookings whose hosts are called differently get a new revision."""
-        known = {person.id: person for person in await self.people()}
+        """Take over names; calendars are told where they show one that changed."""
+        old, types = await self.people(), await self.types()
+        known = {person.id: person for person in old}
         new = {person.id: Person(person.id, person.name, person.email) for person in people}
         changed = [one for one in new.values() if known.get(one.id) != one]
         if not changed and known.keys() == new.keys():
             return False
-        renamed = [
-            one
-            for one in {*known, *new}
-            if _shown_name(known.get(one), one) != _shown_name(new.get(one), one)
-        ]
+        renaming = Renaming(view_of(old, types), view_of(new.values(), types), now)
         rows = [{"id": one.id, "name": one.name, "email": one.email} for one in changed]
-        async with self._database.write() as connection:
-            await self._replace(connection, members, rows, known.keys() - new.keys())
-            revision = await _renamed(connection, now)
-            for some in _slices(renamed):
-                hosted = select(booking_hosts.c.uid).where(booking_hosts.c.host_id.in_(some))
-                await _raise_marks(connection, bookings, bookings.c.uid.in_(hosted), revision, now)
-            if renamed:
-                await _raise_farewells(connection, revision, now)
-            await self._database.announce(connection, TOPIC)
+        await self._rename(renaming, members, rows, known.keys() - new.keys(), now)
         return True
 
     async def save_types(self, types: Sequence[BookingType], now: datetime) -> bool:
-        """Take over booking types; bookings of one with another colour get a new revision."""
-        known = {kind.id: kind for kind in await self.types()}
+        """Take over booking types; calendars are told where they show a colour that changed."""
+        old, people = await self.types(), await self.people()
+        known = {kind.id: kind for kind in old}
         new = {kind.id: kind for kind in map(_bare, types)}
         changed = [kind for kind in new.values() if known.get(kind.id) != kind]
         if not changed and known.keys() == new.keys():
             return False
-        repainted = [
-            one for one in {*known, *new} if _shown_colour(known.get(one)) != _shown_colour(new.get(one))
-        ]
+        renaming = Renaming(view_of(people, old), view_of(people, new.values()), now)
         rows = [{name: getattr(kind, name) for name in booking_types.c.keys()} for kind in changed]  # noqa: SIM118
-        async with self._database.write() as connection:
-            await self._replace(connection, booking_types, rows, known.keys() - new.keys())
-            revision = await _renamed(connection, now)
-            for some in _slices(repainted):
-                await _raise_marks(connection, bookings, bookings.c.type_id.in_(some), revision, now)
-            if repainted:
-                await _raise_farewells(connection, revision, now)
-            await self._database.announce(connection, TOPIC)
+        await self._rename(renaming, booking_types, rows, known.keys() - new.keys(), now)
         return True
+
+    async def _rename(
+        self, renaming: Renaming, table: Table, rows: list[dict[str, Any]], lost: Iterable[str], now: datetime
+    ) -> None:
+        await renaming.look(self._database)
+        async with self._database.write() as connection:
+            await self._replace(connection, table, rows, lost)
+            revision, _ = await next_revision(connection)
+            await connection.execute(update(mirror).values(names_at=now))
+            await renaming.apply(connection, revision)
+            await self._database.announce(connection, TOPIC)
 
     async def _replace(
         self, connection: AsyncConnection, table: Any, rows: list[dict[str, Any]], lost: Iterable[str]
@@ -158,50 +147,6 @@ class Refreshes:
             await connection.execute(
                 statement.on_conflict_do_update(index_elements=["id"], set_=values), rows
             )
-
-
-async def _renamed(connection: AsyncConnection, now: datetime) -> int:
-    revision = await next_revision(connection)
-    await connection.execute(update(mirror).values(names_at=now))
-    return revision
-
-
-async def _raise_farewells(connection: AsyncConnection, revision: int, now: datetime) -> None:
-    """All of them, for they are few; and their bookings, which must stay ahead should a host get one back."""
-    parted = bookings.c.uid.in_(select(farewells.c.uid))
-    await _raise_marks(connection, bookings, parted, revision, now)
-    await _raise_marks(connection, farewells, true(), revision, now)
-
-
-async def _raise_marks(
-    connection: AsyncConnection, table: Table, which: Any, revision: int, now: datetime
-) -> None:
-    """What shows a name or colour that changed has a new revision, at the levels that show it.
-
-    A time never falls: one that is ahead, after many changes in a second, goes ahead by one more.
-    """
-    second = now.replace(microsecond=0)
-    levels: tuple[Detail, ...] = ("full", "title")
-    for level in levels:
-        number, at = table.c[f"{level}_sequence"], table.c[f"{level}_at"]
-        ahead = select(at).where(which, at >= second).distinct().order_by(at.desc())
-        for moment in (await connection.execute(ahead)).scalars().all():
-            later = {at: moment + timedelta(seconds=1), number: number + 1, table.c.revision: revision}
-            await connection.execute(update(table).where(which, at == moment).values(later))
-        sooner = {at: second, number: number + 1, table.c.revision: revision}
-        await connection.execute(update(table).where(which, at < second).values(sooner))
-
-
-def _slices(items: Sequence[str]) -> Iterable[Sequence[str]]:
-    return (items[first : first + 500] for first in range(0, len(items), 500))
-
-
-def _shown_name(person: Person | None, identity: str) -> str:
-    return (person.name or person.email or identity) if person else identity
-
-
-def _shown_colour(kind: BookingType | None) -> str:
-    return css_name(kind.color) if kind else ""
 
 
 def _bare(kind: BookingType) -> BookingType:

@@ -14,16 +14,21 @@ from bridge.core.feeds.tokens import DETAILS
 from bridge.tables import Moment, metadata
 
 
-def _entry() -> tuple[Column[Any], ...]:
-    """What an entry consists of: the state and the marks of each level of detail."""
+def _marks() -> list[Column[Any]]:
+    """SEQUENCE and LAST-MODIFIED at each level of detail."""
     marks: list[Column[Any]] = []
     for detail in DETAILS:
         marks.append(Column(f"{detail}_sequence", Integer, nullable=False))
         marks.append(Column(f"{detail}_at", Moment, nullable=False))
+    return marks
+
+
+def _entry() -> tuple[Column[Any], ...]:
+    """What an entry consists of: the state and the marks."""
     return (
         Column("state", Text, nullable=False),  # JSON, as core.reading writes it
         Column("start", Moment),
-        *marks,
+        *_marks(),
         Column("first_seen", Moment, nullable=False),
         Column("closed_at", Moment),  # cancelled, declined or gone since
         Column("revision", BigInteger, nullable=False, index=True),
@@ -39,7 +44,7 @@ bookings = Table(
     Column("shown", Boolean, nullable=False),  # calendars held it, or could have
     Column("digest", String(32), nullable=False),  # of the API's answer; "" when a webhook told the state
     Column("read_at", Moment, nullable=False),  # when that answer was asked for
-    *_entry(),
+    *_entry(),  # with the marks of feeds that show several hosts' bookings
 )
 Index("ix_bookings_type_id", bookings.c.type_id, bookings.c.start)
 Index("ix_bookings_start", bookings.c.start)
@@ -49,6 +54,7 @@ booking_hosts = Table(
     metadata,
     Column("host_id", String(200), primary_key=True),
     Column("uid", String(200), primary_key=True, index=True),
+    *_marks(),  # of this host's own feed
 )
 
 farewells = Table(
@@ -93,7 +99,7 @@ mirror = Table(
     Column("id", Integer, primary_key=True),  # one row, 1
     Column("revision", BigInteger, nullable=False),  # of bookings and names
     Column("feeds_revision", BigInteger, nullable=False),  # of feeds
-    Column("names_at", Moment),  # when a member or a type last changed
+    Column("names_at", Moment),  # when a member or a type last changed, or which type a booking is of
     Column("refreshed_at", Moment),  # the last refresh that was believed
     Column("problem", Text, nullable=False),  # of the last refresh, "" when it was believed
     Column("problem_at", Moment),

@@ -16,11 +16,12 @@ from aiohttp.payload import Payload
 class Validators:
     """What tells one state of a resource from another: strong ETags of both encodings, and a time.
 
-    `until` is when the time may have to be told differently.
+    `modified` is what is told of `changed_at`, and `until` when that may have to be told differently.
     """
 
     plain: str
     zipped: str
+    changed_at: datetime
     modified: datetime
     until: datetime
     headers: Mapping[str, str]
@@ -53,7 +54,7 @@ def validators(etag: str, changed_at: datetime, now: datetime) -> Validators:
     modified = min(changed, over)
     until = midnight + timedelta(days=1) if changed <= over else second + timedelta(seconds=1)
     headers: dict[str, str] = {hdrs.LAST_MODIFIED: format_datetime(modified.astimezone(UTC), usegmt=True)}
-    return Validators(etag, f'{etag[:-1]}-gz"', modified, until, headers)
+    return Validators(etag, f'{etag[:-1]}-gz"', changed_at, modified, until, headers)
 
 
 class Parts(Payload):

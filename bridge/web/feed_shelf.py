@@ -69,15 +69,13 @@ class Shown:
 
     def learn(self, changed: Changed) -> None:
         """Note what of these changes is shown here."""
-        for (host, uid), farewell in changed.farewells.items():
-            if self.who == Who("host", host):
-                self.waiting[uid] = farewell
+        kind, identity = self.who.kind, self.who.id
+        if kind == "host":
+            self.waiting |= {uid: entry for (host, uid), entry in changed.own.items() if host == identity}
+            return
         for entry in changed.entries:
-            kind, identity = self.who.kind, self.who.id
-            if kind == "all" or (kind == "host" and identity in entry.booking.host_ids):
-                self.waiting[entry.uid] = entry
-            elif kind == "type":
-                self.waiting[entry.uid] = entry if entry.booking.type_id == identity else None
+            belongs = kind == "all" or entry.booking.type_id == identity
+            self.waiting[entry.uid] = entry if belongs else None
 
 
 def feed_key(who: Who, options: Options) -> str:
@@ -147,7 +145,7 @@ class Shelf:
             self.people = Directory(await self._refreshes.people())
             self.types = {kind.id: kind for kind in await self._refreshes.types()}
             for shown in self._kept.values():
-                self._rename(shown, state.names_at or _EPOCH)
+                self._rename(shown, state)
         if old is not None and old.revision != state.revision and self._kept:
             changed = await self._bookings.changes(old.revision, _MOST_CHANGES)
             if changed is None:
@@ -203,9 +201,7 @@ class Shelf:
                 body = await self._with_changes(shown, body, now)
             if body.head != shown.head:  # it was renamed meanwhile
                 body = body.with_head(shown.head)
-            shown.modified = max(shown.modified, _modified(body, self.state))
-            if before is not None and before.etag != body.etag:
-                shown.modified = max(shown.modified, now)
+            shown.modified = _modified(body, self.state)
             if before is None or before.etag != body.etag:
                 shown.body, shown.zipped = body, None
             self._weigh(shown)
@@ -236,12 +232,14 @@ class Shelf:
             latest = {one[0].uid: one for one in found}  # a booking comes after its farewell
             return build(shown.head, latest.values())
 
-    def _rename(self, shown: Shown, at: datetime) -> None:
+    def _rename(self, shown: Shown, state: MirrorState) -> None:
         shown.view = self.view(shown.who, shown.view.options)
         shown.head = self._head(shown.who)
-        if shown.body is not None and shown.body.head != shown.head:
+        if shown.body is None:
+            return
+        if shown.body.head != shown.head:
             shown.body, shown.zipped = shown.body.with_head(shown.head), None
-            shown.modified = max(shown.modified, at)
+        shown.modified = _modified(shown.body, state)
 
     def view(self, who: Who, options: Options) -> View:
         """How a feed shows bookings."""
@@ -287,6 +285,6 @@ def _changed(
 
 
 def _modified(body: FeedBody, state: MirrorState | None) -> datetime:
-    """When what the feed shows last changed, as far as that is written down."""
+    """When what the feed shows last changed: every replica and every later process says the same."""
     names_at = (state.names_at if state else None) or _EPOCH
     return max(body.changed_at or _EPOCH, names_at)

@@ -158,7 +158,8 @@ class Feeds:
         body = shown.body
         assert body is not None, "a feed from the shelf is built"
         known = shown.validators
-        if known is None or known.plain != body.etag or now >= known.until:
+        told = known is not None and known.plain == body.etag and known.changed_at == shown.modified
+        if known is None or not told or now >= known.until:
             known = shown.validators = validators(body.etag, shown.modified, now)
         zips = body.size >= _WORTH_ZIPPING and accepts_gzip(request)
         headers = {**_PRIVATE, **known.headers, hdrs.ETAG: known.etag(zips=zips)}

@@ -26,7 +26,7 @@ from bridge.core.bookings import (
 from bridge.core.feeds.calendar import View, changed, finish, summary, uid, vevent
 from bridge.core.feeds.colours import NAMES, css_name
 from bridge.core.feeds.content_lines import line, text
-from bridge.core.feeds.tokens import DETAILS, Options
+from bridge.core.feeds.tokens import DETAILS, Detail, Options
 from bridge.core.reading import read_booking
 from bridge.core.text import clean
 from tests.feeds.calendars import BOOKING, NOW, START, check, entry, feed
@@ -169,16 +169,39 @@ def test_uids_tell_nothing() -> None:
     assert len({uid(str(n)) for n in range(1000)}) == 1000
 
 
-def test_which_levels_see_a_change() -> None:
-    """What rises with a change is what shows it."""
-    later = replace(BOOKING, end=START + HOUR)
-    assert changed(BOOKING, BOOKING) == ()
-    assert changed(BOOKING, replace(BOOKING, hosts=tuple(replace(h, role="X") for h in BOOKING.hosts))) == ()
-    assert changed(BOOKING, replace(BOOKING, answers=())) == ("full",)
-    assert changed(BOOKING, replace(BOOKING, booker=Booker("Bob"))) == ("full",)
-    assert changed(BOOKING, replace(BOOKING, type_title="Other")) == ("full", "title")
-    for seen_by_all in (later, replace(BOOKING, status="PENDING"), replace(BOOKING, hosts=(Host("x"),))):
-        assert changed(BOOKING, seen_by_all) == DETAILS
+@pytest.mark.parametrize(
+    ("new", "team", "own"),
+    [
+        (BOOKING, (), ()),
+        (replace(BOOKING, hosts=tuple(replace(h, role="X") for h in BOOKING.hosts)), (), ()),
+        (replace(BOOKING, timezone="Nowhere/Else"), (), ()),  # the booker's own says the same
+        (replace(BOOKING, answers=()), ("full",), ("full",)),
+        (replace(BOOKING, booker=Booker("Bob")), ("full",), ("full",)),
+        (replace(BOOKING, type_title="Other"), ("full", "title"), ("full", "title")),
+        (replace(BOOKING, type_id="665f02"), ("full", "title"), ("full", "title")),  # of another colour
+        (replace(BOOKING, hosts=(Host("x"),)), ("full", "title"), ("full",)),
+        (replace(BOOKING, end=START + HOUR), DETAILS, DETAILS),
+        (replace(BOOKING, status="PENDING"), DETAILS, DETAILS),
+    ],
+)
+def test_which_levels_see_a_change(new: Booking, team: tuple[Detail, ...], own: tuple[Detail, ...]) -> None:
+    """What rises with a change is what shows it, in feeds of several hosts and in a host's own."""
+    for view, levels in ((VIEWS["team"], team), (VIEWS["full"], own)):
+        assert changed(BOOKING, new, view, view) == levels
+
+
+@pytest.mark.parametrize(
+    ("after", "team", "own"),
+    [
+        (View(people=PEOPLE, types=TYPES), (), ()),
+        (View(people=PEOPLE), ("full", "title"), ("full", "title")),
+        (View(types=TYPES), ("full", "title"), ("full",)),
+    ],
+)
+def test_which_levels_see_a_name(after: View, team: tuple[Detail, ...], own: tuple[Detail, ...]) -> None:
+    """Names of hosts and colours of types are shown, too."""
+    for view, levels in ((VIEWS["team"], team), (VIEWS["full"], own)):
+        assert changed(BOOKING, BOOKING, view, replace(after, team=view.team)) == levels
 
 
 def test_titles() -> None:

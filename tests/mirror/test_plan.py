@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bridge.core.bookings import Booker, Booking, Host
+from bridge.core.bookings import Booker, Booking, Directory, Host, Person
+from bridge.core.feeds.calendar import View
+from bridge.core.feeds.entries import Record
 from bridge.core.hints import agrees, find
 from bridge.core.refresh import (
     Changes,
@@ -15,10 +17,10 @@ from bridge.core.refresh import (
     Sighting,
     Suspicious,
     Trace,
-    farewells,
     gone,
     leaves_at,
     plan_refresh,
+    renamed,
     settle,
     sighting,
     window,
@@ -87,55 +89,107 @@ def test_a_listing_that_shifted_misses_nothing() -> None:
     assert plan_refresh(listing) == Changes((told("b1", "newer"),), (), 3)
 
 
+def told_of(known: Record | None, booking: Booking, now: datetime = NOW) -> Record:
+    """The record after this, in a workspace that knows no names."""
+    return settle(known, booking, "u1", now, View())
+
+
 def test_the_first_state() -> None:
-    entry = settle(None, BOOKING, "u1", NOW)
+    record = told_of(None, BOOKING)
+    entry = record.team
     assert (entry.uid, entry.booking.uid, entry.booking.id) == ("u1", "u1", "u1")
     assert (entry.full.sequence, entry.full.at, entry.closed_at, entry.shown) == (0, NOW, None, True)
-    assert settle(None, replace(BOOKING, status="CANCELLED"), "u1", NOW).closed_at == NOW
-    assert not settle(None, replace(BOOKING, status="DECLINED"), "u1", NOW).shown
+    assert record.own == {"ana": entry}
+    assert told_of(None, replace(BOOKING, status="CANCELLED")).team.closed_at == NOW
+    assert not told_of(None, replace(BOOKING, status="DECLINED")).team.shown
 
 
 def test_the_same_state_again() -> None:
-    entry = settle(None, BOOKING, "u1", NOW)
-    assert settle(entry, BOOKING, "u1", NOW + HOUR) == entry
-    assert (
-        settle(entry, replace(BOOKING, id="x", hosts=(Host("ana", "ORGANIZER"),)), "u1", NOW + HOUR).full
-        == entry.full
-    )
+    record = told_of(None, BOOKING)
+    assert told_of(record, BOOKING, NOW + HOUR) == record
+    other = told_of(record, replace(BOOKING, id="x", hosts=(Host("ana", "ORGANIZER"),)), NOW + HOUR)
+    assert other.team.marks == record.team.marks
 
 
 def test_revisions_never_fall_nor_stand() -> None:
     """Two changes within a second, or under a clock that went back, still have two times."""
-    entry = settle(None, BOOKING, "u1", NOW)
+    record = told_of(None, BOOKING)
     for turn in range(1, 4):
-        entry = settle(entry, replace(BOOKING, start=START + turn * HOUR), "u1", NOW - turn * HOUR)
-        assert (entry.busy.sequence, entry.busy.at) == (turn, NOW + timedelta(seconds=turn))
+        record = told_of(record, replace(BOOKING, start=START + turn * HOUR), NOW - turn * HOUR)
+        for entry in (record.team, record.own["ana"]):
+            assert (entry.busy.sequence, entry.busy.at) == (turn, NOW + timedelta(seconds=turn))
+
+
+def test_a_restored_database_is_ahead_of_calendars_with_the_next_change() -> None:
+    """However many changes it has forgotten."""
+    restored = seen_by_calendars = told_of(None, BOOKING)
+    for turn in range(1, 9):
+        moved = replace(BOOKING, start=START + turn * HOUR)
+        seen_by_calendars = told_of(seen_by_calendars, moved, NOW + turn * HOUR)
+    after = told_of(restored, replace(BOOKING, start=START + 9 * HOUR), NOW + 9 * HOUR)
+    assert after.team.busy.sequence > seen_by_calendars.team.busy.sequence
 
 
 def test_without_a_start_the_last_one_known_stays() -> None:
-    entry = settle(None, BOOKING, "u1", NOW)
-    assert settle(entry, replace(BOOKING, start=None, end=None), "u1", NOW) == entry
+    record = told_of(None, BOOKING)
+    assert told_of(record, replace(BOOKING, start=None, end=None)) == record
 
 
 def test_closed_and_open_again() -> None:
     """Since when a booking is off is kept, and forgotten when it takes place after all."""
-    entry = settle(settle(None, BOOKING, "u1", NOW), replace(BOOKING, status="CANCELLED"), "u1", NOW + HOUR)
-    later = settle(entry, replace(BOOKING, status="CANCELLED", end=START), "u1", NOW + 2 * HOUR)
-    assert later.closed_at == entry.closed_at == NOW + HOUR
-    assert settle(later, BOOKING, "u1", NOW + 3 * HOUR).closed_at is None
-    assert gone(later, NOW + 9 * HOUR) == later
+    record = told_of(told_of(None, BOOKING), replace(BOOKING, status="CANCELLED"), NOW + HOUR)
+    later = told_of(record, replace(BOOKING, status="CANCELLED", end=START), NOW + 2 * HOUR)
+    assert later.team.closed_at == record.team.closed_at == later.own["ana"].closed_at == NOW + HOUR
+    assert told_of(later, BOOKING, NOW + 3 * HOUR).team.closed_at is None
+    assert gone(later, NOW + 9 * HOUR, View()) == later
 
 
 def test_farewells() -> None:
     """Whoever lost it keeps the state that was theirs, cancelled; nobody sees what came after."""
-    before = settle(None, BOOKING, "u1", NOW)
-    after = settle(before, replace(BOOKING, start=START + HOUR, hosts=(Host("bo"),)), "u1", NOW + HOUR)
-    ((host, left),) = farewells(before, after, NOW + HOUR).items()
+    before = told_of(None, BOOKING)
+    after = told_of(before, replace(BOOKING, start=START + HOUR, hosts=(Host("bo"),)), NOW + HOUR)
+    ((host, left),) = after.parted.items()
     assert (host, left.booking.status, left.booking.start) == ("ana", "CANCELLED", START)
-    assert left.busy.sequence > before.busy.sequence
-    assert farewells(None, after, NOW) == farewells(after, after, NOW) == {}
-    unseen = settle(None, replace(BOOKING, status="DECLINED"), "u1", NOW)
-    assert farewells(unseen, after, NOW) == {}
+    assert left.busy.sequence > before.own["ana"].busy.sequence
+    assert before.parted == told_of(before, BOOKING).parted == {}
+    assert told_of(after, after.booking, NOW + 2 * HOUR) == after
+    unseen = told_of(None, replace(BOOKING, status="DECLINED"))
+    assert told_of(unseen, replace(BOOKING, status="DECLINED", hosts=(Host("bo"),))).parted == {}
+
+
+def test_each_audience_has_marks_of_its_own() -> None:
+    """A new host is news where hosts are named, in teams' feeds and in their own; not where all are busy."""
+    alone = told_of(None, BOOKING)
+    shared = told_of(alone, replace(BOOKING, hosts=(Host("ana"), Host("bo"))), NOW + HOUR)
+    raised = [new != old for new, old in zip(shared.team.marks, alone.team.marks, strict=True)]
+    own = [new != old for new, old in zip(shared.own["ana"].marks, alone.own["ana"].marks, strict=True)]
+    assert (raised, own) == ([True, True, False], [True, False, False])
+    back = told_of(shared, BOOKING, NOW + 2 * HOUR)
+    assert back.own["ana"].busy == alone.own["ana"].busy
+    again = told_of(back, shared.booking, NOW + 3 * HOUR)
+    assert again.own["bo"].busy.sequence > back.own["bo"].busy.sequence > shared.own["bo"].busy.sequence
+
+
+PEOPLE = Directory([Person("ana", "Ana"), Person("bo", "Bo")])
+RENAMED = Directory([Person("ana", "Anna"), Person("bo", "Bo")])
+
+
+@pytest.mark.parametrize(
+    ("hosts", "team", "own"),
+    [
+        (("ana",), [True, True, False], [False, False, False]),
+        (("bo",), [False, False, False], [False, False, False]),
+        (("bo", "ana"), [True, True, False], [True, False, False]),
+        (("bo", "c", "d", "e", "f", "ana"), [False, False, False], [False, False, False]),
+    ],
+)
+def test_a_host_is_renamed(hosts: tuple[str, ...], team: list[bool], own: list[bool]) -> None:
+    """News where the name is shown: not in the feed of the only host, nor where five of many are named."""
+    record = told_of(None, replace(BOOKING, hosts=tuple(map(Host, hosts))))
+    after = renamed(record, NOW + HOUR, View(people=PEOPLE), View(people=RENAMED))
+    first = hosts[0]
+    for old, new, rises in ((record.team, after.team, team), (record.own[first], after.own[first], own)):
+        assert [mark != before for mark, before in zip(new.marks, old.marks, strict=True)] == rises
 
 
 @pytest.mark.parametrize(
@@ -149,7 +203,7 @@ def test_farewells() -> None:
 )
 def test_leaving(start: datetime | None, closed: datetime | None, leaves: datetime | None) -> None:
     """At a midnight: by age as the listing's window does, or a month after it was closed."""
-    entry = settle(None, replace(BOOKING, start=start), "u1", NOW)
+    entry = told_of(None, replace(BOOKING, start=start)).team
     assert leaves_at(replace(entry, closed_at=closed), 90) == leaves
     if leaves and not closed:
         assert window(leaves, 90) > (start or NOW) >= window(leaves - HOUR, 90)

@@ -9,13 +9,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bridge.core.bookings import Person
+from bridge.core.feeds.calendar import View
 from bridge.core.feeds.feeds import Who
 from bridge.core.refresh import settle
 from bridge.sandbox.copera_api import BOOKING, BOOKINGS, MEMBERS, TYPES
 from bridge.sandbox.faults import BrokenJson, Fault, RateLimit, Refuse, RepeatedCursor, ShortPage, Status
-from bridge.store.bookings import Kept, Saving
+from bridge.store.bookings import Saving
 from bridge.store.facts import BELIEVE, Facts
 from bridge.store.feeds import FeedStore
+from bridge.store.records import Kept
 from bridge.store.refreshes import Refreshes
 from tests.mirror.conftest import Workshop
 
@@ -65,12 +67,12 @@ async def test_revisions_rise_with_what_is_shown(workshop: Workshop) -> None:
         "booking.confirmed", uid, answers=({"questionId": "q", "label": "Topic", "value": "New"},)
     )
     await workshop.mirror.refresh()
-    entry = (await workshop.feed())[uid]
-    assert [entry.full.sequence, entry.title.sequence, entry.busy.sequence] == [1, 0, 0]
+    first = (await workshop.feed())[uid]
+    assert first.full.sequence > first.title.sequence == first.busy.sequence == 0
     calendar.reschedule(uid, SOON + timedelta(hours=1))
     await workshop.mirror.refresh()
     entry = (await workshop.feed())[uid]
-    assert [entry.full.sequence, entry.title.sequence, entry.busy.sequence] == [2, 1, 1]
+    assert all(new.sequence > old.sequence for new, old in zip(entry.marks, first.marks, strict=True))
     assert entry.booking.start == SOON + timedelta(hours=1)
 
 
@@ -87,13 +89,14 @@ async def test_a_lost_host_is_told(workshop: Workshop) -> None:
     calendar.reschedule(uid, SOON + timedelta(hours=3))
     await workshop.mirror.refresh()
     left = (await workshop.feed(Who("host", old)))[uid]
-    assert (left.booking.status, left.booking.start, left.busy.sequence) == ("CANCELLED", SOON, 1)
-    now_theirs = (await workshop.feed(Who("host", new)))[uid]
-    assert (now_theirs.booking.status, now_theirs.busy.sequence) == ("CONFIRMED", 2)
+    assert (left.booking.status, left.booking.start) == ("CANCELLED", SOON)
+    assert left.busy.sequence > 0
+    assert (await workshop.feed(Who("host", new)))[uid].booking.status == "CONFIRMED"
     calendar.reassign(uid, [old])
     await workshop.mirror.refresh()
     back = (await workshop.feed(Who("host", old)))[uid]
-    assert (back.booking.status, back.busy.sequence) == ("CONFIRMED", 3)
+    assert back.booking.status == "CONFIRMED"
+    assert back.busy.sequence > left.busy.sequence
 
 
 async def test_a_declined_booking_is_shown_only_to_those_who_had_it(workshop: Workshop) -> None:
@@ -194,7 +197,8 @@ async def test_a_booking_that_exists_no_more(workshop: Workshop) -> None:
     calendar.forget(gone)
     await workshop.mirror.refresh()
     feed = await workshop.feed()
-    assert (feed[gone].booking.status, feed[gone].full.sequence) == ("CANCELLED", 1)
+    assert feed[gone].booking.status == "CANCELLED"
+    assert feed[gone].full.sequence > 0
     assert (feed[slipped].booking.status, feed[slipped].full.sequence) == ("CONFIRMED", 0)
     assert workshop.calls(BOOKING) == 1
 
@@ -214,7 +218,8 @@ async def test_a_missing_booking_that_cannot_be_asked_for(workshop: Workshop) ->
     assert "could not be asked for: Copera answered 403" in outcome.problem
     assert (await workshop.mirror.state()).problem == outcome.problem
     feed = await workshop.feed()
-    assert (feed[missing].booking.status, feed[moved].full.sequence) == ("CONFIRMED", 1)
+    assert feed[missing].booking.status == "CONFIRMED"
+    assert feed[moved].full.sequence > 0
 
 
 async def test_names_that_cannot_be_read_stop_nothing(workshop: Workshop) -> None:
@@ -289,9 +294,9 @@ async def test_what_copera_no_longer_has_is_forgotten(workshop: Workshop) -> Non
     gone, cancelled, stays = (calendar.create("Call", start=ahead, booker=BOOKER).uid for _ in range(3))
     await workshop.mirror.refresh()
     [one] = [e for e in (await workshop.feed()).values() if e.uid == stays]
-    timeless = settle(None, replace(one.booking, start=None, end=None), "timeless", workshop.clock())
+    timeless = settle(None, replace(one.booking, start=None, end=None), "timeless", workshop.clock(), View())
 
-    def decide(known: object) -> list[Saving]:
+    def decide(known: object, names: object) -> list[Saving]:
         return [Saving(Kept(timeless, "", workshop.clock()))]
 
     await workshop.bookings.change(["timeless"], decide)

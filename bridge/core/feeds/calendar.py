@@ -51,6 +51,11 @@ class View:
     people: Directory = field(default_factory=Directory)
     types: Mapping[str, BookingType] = field(default_factory=dict)
 
+    def colour(self, type_id: str) -> str:
+        """The CSS name of a booking type's colour, or ""."""
+        kind = self.types.get(type_id)
+        return css_name(kind.color) if kind else ""
+
 
 class _Text(vText):
     """TEXT as it is written, where vText would make a line break of a backslash followed by N."""
@@ -113,17 +118,34 @@ def vevent(entry: Entry, view: View) -> bytes:
     return b"BEGIN:VEVENT\r\n" + lines + (b"" if is_off(entry.booking) else alarm) + b"END:VEVENT\r\n"
 
 
-def changed(old: Booking, new: Booking) -> tuple[Detail, ...]:
-    """The levels of detail at which calendars show the two differently."""
+def changed(old: Booking, new: Booking, before: View, after: View) -> tuple[Detail, ...]:
+    """The levels of detail at which `new`, seen by `after`, is shown differently than `old` by `before`.
+
+    Of the views the names, the colours and the audience count, not which detail they are for.
+    """
+    if old == new and named(old, before) == named(new, after):
+        return ()
     return tuple(
         detail
         for detail in DETAILS
-        if old.host_ids != new.host_ids or _content(old, _widest(detail)) != _content(new, _widest(detail))
+        if _differ(old, new, _in_detail(before, detail), _in_detail(after, detail))
     )
 
 
-def _widest(detail: Detail) -> View:
-    return View(Options(detail), team=True)
+def named(booking: Booking, view: View) -> tuple[str, str]:
+    """All that an event takes from the names of hosts and from booking types: the hosts and the colour."""
+    return _hosts(booking, view), view.colour(booking.type_id)
+
+
+def _in_detail(view: View, detail: Detail) -> View:
+    return View(Options(detail), view.team, view.people, view.types)
+
+
+def _differ(old: Booking, new: Booking, before: View, after: View) -> bool:
+    """Most changes are seen in the title already, which is made quickly."""
+    if summary(old, before) != summary(new, after) and old.start and new.start:
+        return True
+    return _content(old, before) != _content(new, after)
 
 
 def _content(booking: Booking, view: View) -> dict[str, str]:
@@ -142,9 +164,8 @@ def _content(booking: Booking, view: View) -> dict[str, str]:
     if (end := finish(booking)) is not None:
         shown["DTEND"] = moment(end)
     if view.options.detail != "busy":
-        kind = view.types.get(booking.type_id)
         shown["CATEGORIES"] = texts(filter(None, [_cut(booking.type_title, 200)]))
-        shown["COLOR"] = css_name(kind.color) if kind else ""
+        shown["COLOR"] = view.colour(booking.type_id)
     if view.options.detail == "full":
         place, url = booking.location.text, web_address(clean(booking.location.url))
         shown["DESCRIPTION"] = text(_cut(_description(booking, view, place, url), _DESCRIPTION))
@@ -178,7 +199,7 @@ def summary(booking: Booking, view: View) -> str:
     if view.options.detail == "full" and booker:
         said += f" with {booker}"
     if view.team and booking.hosts:
-        said += f" ({_one_line(_names(booking, view))})"
+        said += f" ({_one_line(_hosts(booking, view))})"
     return _cut(f"{words.status(booking.status)}: {said}" if off else said, 400)
 
 
@@ -208,8 +229,8 @@ def _facts(booking: Booking, view: View, place: str, url: str) -> Iterator[str]:
     if booking.start is not None and zone is not None:
         said = words.span(booking.start, finish(booking), zone)
         yield f"Their time: {said} ({words.zone_name(zone)})"
-    if view.team or len(booking.hosts) > 1:
-        yield f"Hosts: {_names(booking, view)}" if booking.hosts else ""
+    hosts = _hosts(booking, view)
+    yield f"Hosts: {hosts}" if hosts else ""
     guests = [_guest(guest.name, guest.email) for guest in booking.guests]
     yield f"Guests: {words.listing(guests, 50)}" if guests else ""
     yield f"Where: {place}" if place else ""
@@ -226,7 +247,10 @@ def _guest(name: str, email: str) -> str:
     return _cut(f"{name} <{email}>" if name and email else name or email, 400)
 
 
-def _names(booking: Booking, view: View) -> str:
+def _hosts(booking: Booking, view: View) -> str:
+    """Who hosts, in words; "" where that goes without saying, in the feed of the only host."""
+    if not view.team and len(booking.hosts) < 2:
+        return ""
     return words.listing([view.people.name(host) for host in booking.host_ids], 5)
 
 
