@@ -15,9 +15,9 @@ RUN groupadd --system --gid 10001 bridge \
 COPY --from=build /opt/bridge /opt/bridge
 ENV PATH=/opt/bridge/bin:$PATH \
     PYTHONUNBUFFERED=1 \
-    BRIDGE_DATABASE_URL=sqlite:////data/bridge.db \
     BRIDGE_RULES=/etc/booking-bridge/rules.yaml
 USER 10001:10001
+# Where the default database, sqlite:///bridge.db, lies. It is no ENV: that could not be set by a mounted secret any more.
 WORKDIR /data
 VOLUME /data
 EXPOSE 8080

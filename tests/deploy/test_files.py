@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 import yaml
 
+from bridge.app import REQUIRED
 from bridge.core.retry import REMEDIES, Verdict
 from bridge.metrics import Metrics
-from bridge.settings import NAMES
+from bridge.settings import NAMES, Settings, load
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -119,6 +120,37 @@ def test_compose_mounts_every_secret_it_names() -> None:
         assert set(service["networks"]) <= set(compose["networks"])
     subnet = compose["networks"]["front"]["ipam"]["config"][0]["subnet"]
     assert bridge["environment"]["BRIDGE_TRUSTED_PROXIES"] == subnet
+
+
+def started_with(environment: Mapping[str, str], folder: Path) -> Settings:
+    """The settings from the image's own environment and this one; a folder plays the mounted files."""
+    secrets = {"BRIDGE_SECRET": "s" * 32, "BRIDGE_DATABASE_URL": "postgresql://bridge:x@database/bridge"}
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    block = re.findall(r"^ENV ((?:.*\\\n)*.*)$", dockerfile, re.MULTILINE)
+    given = dict(re.findall(r"(BRIDGE_\w+)=(\S+)", " ".join(block)))
+    assert given
+    for name, value in environment.items():
+        given[name] = value
+        if name.endswith("_FILE"):
+            file = folder / Path(value).name
+            file.write_text(secrets.get(name.removesuffix("_FILE"), "anything") + "\n")
+            given[name] = str(file)
+    return load(given, required=REQUIRED)
+
+
+def test_the_image_starts_with_the_settings_of_compose(tmp_path: Path) -> None:
+    """What the image sets and what a file gives would be two values for one setting: it refuses to start."""
+    environment = dict(documents("compose.yaml")[0]["services"]["bridge"]["environment"])
+    environment["BRIDGE_PUBLIC_URL"] = "https://bridge.example.com"  # asked of the environment, by DOMAIN
+    loaded = started_with(environment, tmp_path)
+    assert loaded.bridge_database_url.get_secret_value().startswith("postgresql:")
+
+
+def test_the_image_starts_with_the_settings_of_kubernetes(tmp_path: Path) -> None:
+    deployment = next(one for one in documents("kubernetes.yaml") if one["kind"] == "Deployment")
+    container = deployment["spec"]["template"]["spec"]["containers"][0]
+    loaded = started_with({each["name"]: each["value"] for each in container["env"]}, tmp_path)
+    assert loaded.bridge_database_url.get_secret_value().startswith("postgresql:")
 
 
 def test_compose_bounds_what_each_container_may_do() -> None:
