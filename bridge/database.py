@@ -100,15 +100,23 @@ class Database:
     async def append(self, table: Table, rows: Sequence[dict[str, Any]], *, key: str, topic: str) -> set[str]:
         """Insert the rows whose key is new, in a transaction of their own; those keys. Raises Unavailable."""
         if self._sqlite is None or self._turn is None:
-            statement = postgresql.insert(table).on_conflict_do_nothing(index_elements=[key])
             async with self.write() as connection:
-                new = set(await connection.scalars(statement.returning(table.c[key]), rows))
+                new = await connection.run_sync(_append_new, table, rows, key)
                 await self.announce(connection, topic)
         else:
             async with self._turn, translated():
                 new = await self._sqlite.append(table, rows, key)
         self.ring(topic)
         return new
+
+    def append_within(
+        self, connection: Connection, table: Table, rows: Sequence[dict[str, Any]], *, key: str
+    ) -> None:
+        """Insert rows whose keys are new the way `append` does, within `transact`."""
+        if self._sqlite is None:
+            _append_new(connection, table, rows, key)
+        else:
+            self._sqlite.append_within(connection, table, rows, key)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -197,6 +205,12 @@ class Database:
 
     def _bell(self, topic: str) -> asyncio.Event:
         return self._bells.setdefault(topic, asyncio.Event())
+
+
+def _append_new(connection: Connection, table: Table, rows: Sequence[dict[str, Any]], key: str) -> set[str]:
+    """PostgreSQL's way to insert the rows whose key is new; those keys."""
+    statement = postgresql.insert(table).on_conflict_do_nothing(index_elements=[key])
+    return set(connection.scalars(statement.returning(table.c[key]), rows))
 
 
 def _stamp(path: Path) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""One made-up event is routed, claimed, settled and rendered at the start, and taken back.
+"""One made-up event is stored, routed, claimed, settled and rendered at the start, and taken back.
 
 What is slow the first time (statements are compiled, time zones listed) is then done before the first
 event comes, which would be late by a tenth of a second, and those behind it with it.
@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import structlog
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 
 from bridge.core.knowledge import Knowledge
 from bridge.core.messages.messages import render
@@ -22,6 +22,7 @@ from bridge.core.rules.file import load
 from bridge.database import Database
 from bridge.router import route_batch
 from bridge.store.deliveries import Attempt, Card, Claimant, Deliveries, Delivery, Settlement
+from bridge.store.intake import received_row
 from bridge.store.people import SlackPlace
 from bridge.store.routing import RoutingTurn
 from bridge.tables.delivery import events
@@ -53,7 +54,7 @@ def _play(
     connection: Connection, database: Database, deliveries: Deliveries, knowledge: Knowledge, now: datetime
 ) -> None:
     """Within one transaction; what waits already may be taken instead of what is made up."""
-    connection.execute(insert(events), [_event(now)])
+    database.append_within(connection, events, [_event(now)], key="id")
     turn = RoutingTurn(database, connection)
     routed, learnt = route_batch(turn, turn.received(1), knowledge)
     turn.write(routed, knowledge.rules.hash, now, learnt)
@@ -63,20 +64,9 @@ def _play(
     raise _TakeBack
 
 
-def _event(now: datetime) -> dict[str, object]:
+def _event(now: datetime) -> dict[str, Any]:
     body = json.dumps({**_BODY, "createdAt": now.isoformat()}).encode()
-    envelope = read_envelope(body)
-    return {
-        "id": envelope.id,
-        "name": envelope.event,
-        "at": now,
-        "received_at": now,
-        "version": VERSION,
-        "source": "rehearsal",
-        "booking_id": envelope.booking_id,
-        "state": "received",
-        "body": body,
-    }
+    return received_row(read_envelope(body), body, VERSION, "rehearsal", now)
 
 
 def _sent(delivery: Delivery, now: datetime) -> Settlement:

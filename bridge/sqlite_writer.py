@@ -67,16 +67,25 @@ class SqliteWriter:
             self._forget()  # what is wrong with it may have gone with the next one
             raise
 
+    def append_within(
+        self, connection: Connection, table: Table, rows: Sequence[dict[str, Any]], key: str
+    ) -> None:
+        """Insert rows that are new in a transaction of `transact`. Raises sqlite3.Error."""
+        self._appender(table, rows, key).insert(connection.connection.driver_connection, rows)
+
     def _append(self, table: Table, rows: Sequence[dict[str, Any]], key: str) -> set[str]:
-        appender = self._appenders.get(table.name)
-        if appender is None:
-            appender = self._appenders[table.name] = _Appender(table, list(rows[0]), key)
         driver: Any = self._open(_FULL).connection.driver_connection
         try:
-            return appender.append(driver, rows)
+            return self._appender(table, rows, key).append(driver, rows)
         except sqlite3.Error:
             self._forget()
             raise
+
+    def _appender(self, table: Table, rows: Sequence[dict[str, Any]], key: str) -> _Appender:
+        appender = self._appenders.get(table.name)
+        if appender is None:
+            appender = self._appenders[table.name] = _Appender(table, list(rows[0]), key)
+        return appender
 
     def _open(self, synchronous: str) -> Connection:
         if self._connection is None:
@@ -133,7 +142,7 @@ class _Appender:
         Each step of SQLite hands Python's lock over and waits for it again, up to the switch interval.
         """
         try:
-            self._insert(driver, rows)
+            self.insert(driver, rows)
         except sqlite3.IntegrityError:  # nothing was inserted
             return self._append_unknown(driver, rows)
         return {row[self._key] for row in rows}
@@ -147,14 +156,15 @@ class _Appender:
             known = {found for (found,) in driver.execute(f"{self._known}({places})", keys)}
             new = [row for row in rows if row[self._key] not in known]
             if new:
-                self._insert(driver, new)
+                self.insert(driver, new)
             driver.execute("COMMIT")
         except BaseException:
             driver.rollback()
             raise
         return {row[self._key] for row in new}
 
-    def _insert(self, driver: sqlite3.Connection, rows: Sequence[dict[str, Any]]) -> None:
+    def insert(self, driver: Any, rows: Sequence[dict[str, Any]]) -> None:
+        """One statement; raises sqlite3.IntegrityError, and inserts nothing, when a key is known."""
         statement = f"{self._head} VALUES {','.join([self._places] * len(rows))}"
         driver.execute(statement, [value for row in rows for value in self._values(row)])
 

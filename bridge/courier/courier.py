@@ -12,11 +12,11 @@ import structlog
 
 from bridge.courier.clock import SharedClock
 from bridge.courier.sending import Sender
-from bridge.courier.watch import Watch
+from bridge.courier.watch import Watch, public, tell_shut
 from bridge.database import Database, Unavailable
 from bridge.slack import TIMEOUT
 from bridge.store.deliveries import LEASE, Deliveries, Delivery, Settlement
-from bridge.store.doorkeeper import TOKEN, Claimant, Gate
+from bridge.store.doorkeeper import TOKEN, Claimant
 from bridge.store.routing import TOPIC
 
 log = structlog.get_logger()
@@ -177,7 +177,7 @@ class Courier:
                 log.warning("courier.database_unavailable", problem=str(trouble))
                 await asyncio.sleep(_RETRY)
         for gate in settled.shut:
-            _tell_shut(gate)
+            tell_shut(gate)
         if any(gate.key == TOKEN for gate in settled.shut):
             self._watch.alarm()
         for lost in settled.lost:
@@ -199,11 +199,6 @@ class Courier:
             await self._report("messages that fail", settlement.warning)
 
 
-def public(destination: str) -> str:
-    """A destination for the log: an e-mail address is personal data."""
-    return "@…" if destination.startswith("@") else destination
-
-
 def _tell(settlement: Settlement, seconds: float) -> None:
     delivery = settlement.delivery
     level = log.error if settlement.state == "dead" else log.info
@@ -218,9 +213,3 @@ def _tell(settlement: Settlement, seconds: float) -> None:
         error=settlement.error or None,
         milliseconds=round(seconds * 1000),
     )
-
-
-def _tell_shut(gate: Gate) -> None:
-    until = gate.open_at.isoformat() if gate.open_at else None
-    tell = log.error if gate.key == TOKEN else log.warning  # nothing at all is posted until it is mended
-    tell("gate.shut", gate=public(gate.key), until=until, failures=gate.failures, reason=gate.reason)

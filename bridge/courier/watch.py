@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import Sequence
 from datetime import timedelta
@@ -10,10 +11,12 @@ from typing import Final, Protocol
 
 import structlog
 
+from bridge.core.retry import MISSING_SCOPE, Outcome, Verdict
 from bridge.courier.clock import SharedClock
 from bridge.database import Database, Unavailable
 from bridge.slack import CallError, Identity, Slack
 from bridge.store.deliveries import Deliveries
+from bridge.store.gates import TOKEN, Gate
 from bridge.store.routing import TOPIC
 
 log = structlog.get_logger()
@@ -71,12 +74,38 @@ class Watch:
 
     async def run(self) -> None:
         """Beat for ever; a lost database is waited out."""
-        while True:
-            await asyncio.sleep(_HEARTBEAT)
-            try:
-                await self._beat()
-            except Unavailable as trouble:
-                log.warning("courier.database_unavailable", problem=str(trouble))
+        introduction = asyncio.create_task(self._introduce())  # which may take Slack a while
+        try:
+            while True:
+                await asyncio.sleep(_HEARTBEAT)
+                try:
+                    await self._beat()
+                except Unavailable as trouble:
+                    log.warning("courier.database_unavailable", problem=str(trouble))
+        finally:
+            introduction.cancel()
+
+    async def _introduce(self) -> None:
+        """Ask Slack once whose token it is: a wrong one is then known before the first booking comes.
+
+        The way to Slack is open by then, too. Slack's being away says nothing about the token.
+        """
+        if not self._slack.has_token:
+            return
+        try:
+            identity = await self._slack.identity()
+            outcome = Outcome(Verdict.SENT if _can_post(identity) else Verdict.TOKEN, MISSING_SCOPE)
+        except CallError as problem:
+            outcome = problem.outcome
+        if outcome.verdict is not Verdict.TOKEN:
+            return
+        try:
+            jitter = random.random()  # noqa: S311 - spreads retries
+            for gate in await self._deliveries.gates.refuse_token(outcome, self._clock(), jitter):
+                tell_shut(gate)
+        except Unavailable as trouble:
+            log.warning("courier.database_unavailable", problem=str(trouble))
+        self.alarm()
 
     async def _beat(self) -> None:
         """Alone on its database, a process need not look for what others may have done."""
@@ -137,6 +166,18 @@ class Watch:
 
     def _now_drift(self) -> timedelta:
         return timedelta(seconds=self._clock().timestamp() - time.monotonic())
+
+
+def tell_shut(gate: Gate) -> None:
+    """Log why nothing goes through a gate, and until when."""
+    until = gate.open_at.isoformat() if gate.open_at else None
+    tell = log.error if gate.key == TOKEN else log.warning  # nothing at all is posted until it is mended
+    tell("gate.shut", gate=public(gate.key), until=until, failures=gate.failures, reason=gate.reason)
+
+
+def public(destination: str) -> str:
+    """A destination for the log: an e-mail address is personal data."""
+    return "@…" if destination.startswith("@") else destination
 
 
 def _can_post(identity: Identity) -> bool:

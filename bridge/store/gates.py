@@ -13,6 +13,7 @@ from typing import Final
 
 from sqlalchemy import Connection, select, text, update
 
+from bridge.core.retry import Outcome
 from bridge.database import Database
 from bridge.store.doorkeeper import EDITS, TOKEN, WORKSPACE, Candidate, Claimant, Doorkeeper, Gate, Heard
 from bridge.store.statements import IDS, among, upsert
@@ -79,6 +80,15 @@ class Gates:
         """The token's gate."""
         async with self._database.read() as connection:
             return (await connection.run_sync(self._some, (TOKEN,))).get(TOKEN, Gate(TOKEN))
+
+    async def refuse_token(self, outcome: Outcome, now: datetime, jitter: float) -> list[Gate]:
+        """Slack refused the token before anything was sent with it: pause; the gate if that is news."""
+
+        def tell(connection: Connection) -> list[Gate]:
+            self.lock(connection)
+            return self.hear(connection, [Heard("", frozenset(), outcome)], now, jitter)
+
+        return await self._database.transact(tell)
 
     async def take_question(self, now: datetime, pause: timedelta) -> bool:
         """Whether this process is to ask Slack about a refused token: one asks, the others wait."""

@@ -49,6 +49,23 @@ class _Arrival:
     stored: asyncio.Future[bool]
 
 
+def received_row(envelope: Envelope, body: bytes, version: str, source: str, now: datetime) -> dict[str, Any]:
+    """An event as it is first stored, for `Database.append`."""
+    return {
+        "id": envelope.id,
+        "name": envelope.event,
+        "at": envelope.at,
+        "received_at": now,
+        "version": text(version, limit=20),
+        "source": source,
+        "booking_id": envelope.booking_id,
+        "state": "unrecognised" if envelope.problem else "received",
+        "problem": envelope.problem,
+        "rules_hash": "",
+        "body": body,
+    }
+
+
 class Intake:
     """Takes events into one database. Run `run` as a task while `accept` is in use."""
 
@@ -80,19 +97,7 @@ class Intake:
         """Store an event on disk; False when it was known. Raises Unavailable after three seconds."""
         if self._bytes + len(body) > MOST_WAITING:
             raise self._refused("too many events are waiting to be stored")
-        row: dict[str, Any] = {
-            "id": envelope.id,
-            "name": envelope.event,
-            "at": envelope.at,
-            "received_at": now,
-            "version": text(version, limit=20),
-            "source": source,
-            "booking_id": envelope.booking_id,
-            "state": "unrecognised" if envelope.problem else "received",
-            "problem": envelope.problem,
-            "rules_hash": "",
-            "body": body,
-        }
+        row = received_row(envelope, body, version, source, now)
         loop = asyncio.get_running_loop()
         arrival = _Arrival(row, len(body), loop.time() + PATIENCE, loop.create_future())
         self._waiting.append(arrival)

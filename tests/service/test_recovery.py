@@ -118,11 +118,39 @@ async def test_a_token_refused_while_somebody_is_looked_up_pauses_too(tmp_path: 
         assert len(bridge.posted("@Ana Lima")) == 1
 
 
+async def _is_down(bridge: Bridge) -> bool:
+    return (await bridge.get("/readyz"))[0] == 503
+
+
+@pytest.mark.parametrize("why", ["token_revoked", "missing_scope"])
+async def test_a_token_that_cannot_post_is_known_before_the_first_booking(tmp_path: Path, why: str) -> None:
+    slack = SlackStandIn()
+    slack.add_channel("sales")
+    await slack.start()
+    if why == "token_revoked":
+        slack.revoke_token()
+    else:
+        slack.grant(["channels:history"])
+    async with running(tmp_path, slack=slack) as bridge:
+        await eventually(lambda: _is_down(bridge))
+        _, answer = await bridge.get("/readyz")
+        assert why in answer["parts"]["slack"]["why"]
+        slack.restore_token()
+        slack.grant(["chat:write", "channels:history"])
+        await bridge.send("created", 0)
+        await bridge.service.deliveries.gates.try_token(bridge.service.clock())  # as after half a minute
+        await bridge.settled()
+        assert len(bridge.posted("#sales")) == 1
+        assert not await _is_down(bridge)
+
+
 async def test_a_missing_scope_pauses_until_it_is_granted(tmp_path: Path) -> None:
     async with running(tmp_path) as bridge:
+        await eventually(lambda: "auth.test" in {call.method for call in bridge.slack.calls})
         bridge.slack.grant(["channels:history"])
         await bridge.send("created", 0)
-        await asyncio.sleep(4)
+        await eventually(lambda: _is_down(bridge))
+        await asyncio.sleep(2.5)  # more than a heartbeat
         posts = [call for call in bridge.slack.calls if call.method == "chat.postMessage"]
         assert len(posts) == 1
         bridge.slack.grant(["chat:write", "channels:history"])
