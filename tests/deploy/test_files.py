@@ -177,6 +177,25 @@ def test_kubernetes_mounts_rules_as_a_folder() -> None:
         assert container[probe]["httpGet"]["path"] == "/healthz"
 
 
+def test_kubernetes_selects_its_own_pods() -> None:
+    """A selector that misses would open the network policy, and leave the service without pods."""
+    every = {one["kind"]: one["spec"] for one in documents("kubernetes.yaml") if "spec" in one}
+    template = every["Deployment"]["template"]
+    labels = template["metadata"]["labels"]
+    assert every["Service"]["selector"] == labels
+    policy = every["NetworkPolicy"]
+    for selector in (
+        every["Deployment"]["selector"],
+        every["PodDisruptionBudget"]["selector"],
+        policy["podSelector"],
+    ):
+        assert selector == {"matchLabels": labels}
+    names = {port["name"] for port in template["spec"]["containers"][0]["ports"]}
+    assert {port["port"] for rule in policy["ingress"] for port in rule["ports"]} <= names
+    assert set(policy["policyTypes"]) == {"Ingress", "Egress"}
+    assert all(rule.get("to") for rule in policy["egress"])  # without it a rule allows every address
+
+
 def test_no_secret_stands_in_the_clear() -> None:
     """Secrets are named as files everywhere."""
     secret = re.compile(
