@@ -164,7 +164,7 @@ class Service:
             mirror=Refreshes(database) if settings.copera_api_token else None,
             interval=timedelta(seconds=settings.bridge_sync_interval),
         )
-        shared = SharedClock(database, clock)
+        self._shared = shared = SharedClock(database, clock)
         self.router = Router(
             database,
             self.knowledge,
@@ -262,10 +262,12 @@ class Service:
             observer=lambda endpoint, outcome, _: self.metrics.copera_calls.labels(endpoint, outcome).inc(),
         )
         await self._open.enter_async_context(self.copera)
+        await self._shared.set()
         self.mirror = Mirror(
             database,
             self.copera,
             clock=self.clock,
+            shared=self._shared,
             interval=timedelta(seconds=settings.bridge_sync_interval),
             past_days=settings.bridge_feed_past_days,
             people=lambda: self.rulebook.rules.people,
@@ -329,6 +331,7 @@ class Service:
             self._tasks.run("mirror", self.mirror.run())
             self._tasks.run("repair", self.repair.run())
         self._tasks.run("feeds", self._feeds.run())
+        self._tasks.run("feeds' news", self._feeds.hear())
         self._tasks.run("rules", self.rulebook.watch(self.alerts.report, self._learn))
         self._tasks.run("alerts", self.alerts.run())
         self._tasks.run("retention", self._retention.run())

@@ -31,8 +31,8 @@ _FIRST_WAIT: Final = 5.0
 class Mirror:
     """The mirror of one workspace's bookings. Run `run` as a task.
 
-    `people` are those named in the rules. `changed` is called when feeds show something else, `named`
-    with the members and booking types whenever they were read.
+    `shared` is a clock on which replicas agree. `people` are those named in the rules. `changed` is called
+    when feeds show something else, `named` with the members and booking types whenever they were read.
     """
 
     def __init__(
@@ -43,11 +43,13 @@ class Mirror:
         clock: Callable[[], datetime],
         interval: timedelta,
         past_days: int,
+        shared: Callable[[], datetime] | None = None,
         people: Callable[[], Iterable[Person]] = tuple,
         changed: Callable[[], None] = lambda: None,
         named: Callable[[Sequence[Person], Sequence[BookingType]], None] = lambda people, types: None,
     ) -> None:
         self._clock = clock
+        self._shared = shared or clock
         self._interval = interval
         self._named = named
         self._changed = changed
@@ -97,13 +99,11 @@ class Mirror:
 
     async def _refresh(self, *, if_due: bool) -> Outcome | None:
         await self._refreshes.prepare()
-        now = self._clock()
-        if not await self._refreshes.lease(self._holder, now, _LEASE):
+        if not await self._lease():
             return None
-        self._held_at = now
         try:
             last = (await self._refreshes.state()).refreshed_at
-            if if_due and last is not None and now - last < self._interval * 0.9:
+            if if_due and last is not None and self._clock() - last < self._interval * 0.9:
                 return None
             outcome = await self._refresher.refresh()
         finally:
@@ -163,10 +163,12 @@ class Mirror:
 
     async def _hold_on(self) -> None:
         """Extend the lease while a refresh takes its time."""
-        now = self._clock()
-        if self._held_at is None or now - self._held_at > _SOON:
-            await self._refreshes.lease(self._holder, now, _LEASE)
-            self._held_at = now
+        if self._held_at is None or self._shared() - self._held_at > _SOON:
+            await self._lease()
+
+    async def _lease(self) -> bool:
+        self._held_at = self._shared()
+        return await self._refreshes.lease(self._holder, self._held_at, _LEASE)
 
     async def _tell_names(self) -> None:
         self._named(await self._refreshes.people(), await self._refreshes.types())

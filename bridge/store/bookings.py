@@ -16,7 +16,7 @@ from bridge.core.feeds.entries import Entry, Record
 from bridge.core.feeds.feeds import Who
 from bridge.core.refresh import Trace
 from bridge.database import Database
-from bridge.store.names import Names, next_revision
+from bridge.store.names import TOPIC, Names, next_revision
 from bridge.store.records import (
     SLICE,
     Kept,
@@ -32,7 +32,6 @@ from bridge.store.records import (
 )
 from bridge.tables.mirror import booking_hosts, bookings, farewells, links, mirror
 
-TOPIC: Final = "mirror"
 _MANY: Final = 2_000
 """Rows fetched at a time."""
 

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bridge.core.feeds.feeds import Who, who
 from bridge.core.feeds.tokens import Detail, Options
 from bridge.database import Database
+from bridge.store.names import TOPIC
 from bridge.tables.mirror import feed_fetches, feeds, mirror
 
 
@@ -47,7 +48,7 @@ class FeedStore:
             return
         async with self._database.write() as connection:
             await connection.execute(self._insert(feeds).on_conflict_do_nothing(), rows)
-            await _changed(connection)
+            await self._tell(connection)
 
     async def rotate(self, feed: Who, now: datetime) -> int:
         """Revoke every address of a feed; the generation of its new ones."""
@@ -59,8 +60,13 @@ class FeedStore:
             result = await connection.execute(statement.returning(feeds.c.generation))
             generation = int(result.scalar_one())
             await connection.execute(delete(feed_fetches).where(feed_fetches.c.who == feed.key))
-            await _changed(connection)
+            await self._tell(connection)
         return generation
+
+    async def _tell(self, connection: AsyncConnection) -> None:
+        """Let every replica see that addresses changed."""
+        await connection.execute(update(mirror).values(feeds_revision=mirror.c.feeds_revision + 1))
+        await self._database.announce(connection, TOPIC)
 
     async def fetches(self, feed: Who | None = None) -> list[Fetch]:
         """Who fetched what last, the latest first; of one feed or of all."""
@@ -95,10 +101,6 @@ class FeedStore:
         if rows:
             async with self._database.write() as connection:
                 await connection.execute(statement, rows)
-
-
-async def _changed(connection: AsyncConnection) -> None:
-    await connection.execute(update(mirror).values(feeds_revision=mirror.c.feeds_revision + 1))
 
 
 def _detail(value: str) -> Detail:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, and_, bindparam, false, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,6 +16,9 @@ from bridge.core.refresh import renamed
 from bridge.database import Database
 from bridge.store.records import SLICE, mark_values, read_farewells, read_kept
 from bridge.tables.mirror import booking_hosts, booking_types, bookings, farewells, members, mirror
+
+TOPIC: Final = "mirror"
+"""What is announced when feeds show something else, or have other addresses."""
 
 
 async def next_revision(connection: AsyncConnection) -> tuple[int, datetime | None]:

@@ -13,8 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.core.bookings import BookingType, Person
 from bridge.database import Database
-from bridge.store.bookings import TOPIC
-from bridge.store.names import Renaming, next_revision, read_people, read_types, view_of
+from bridge.store.names import TOPIC, Renaming, next_revision, read_people, read_types, view_of
 from bridge.tables.mirror import booking_types, members, mirror
 
 NOT_BELIEVED: Final = "not believed: "

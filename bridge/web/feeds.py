@@ -20,6 +20,7 @@ from bridge.core.feeds.tokens import Options, Seals
 from bridge.database import Database, Unavailable
 from bridge.store.bookings import Bookings
 from bridge.store.feeds import FeedStore, Fetch
+from bridge.store.names import TOPIC
 from bridge.web.answers import problem
 from bridge.web.conditional import Parts, accepts_gzip, validators
 from bridge.web.feed_page import NOTHING, Page, nothing, render
@@ -70,6 +71,7 @@ class Feeds:
     ) -> None:
         self._seals = Seals(secret)
         self._shelf = Shelf(database, self._seals, clock=clock, past_days=past_days)
+        self._database = database
         self._store = FeedStore(database)
         self._bookings = Bookings(database)
         self._public_url = public_url.rstrip("/")
@@ -86,6 +88,12 @@ class Feeds:
     def invalidate(self) -> None:
         """The mirror changed: look before the next answer."""
         self._shelf.invalidate()
+
+    async def hear(self) -> None:
+        """Look at the mirror when another replica tells that it changed, for ever."""
+        while True:
+            await self._database.wait(TOPIC, _FLUSH)
+            self.invalidate()
 
     async def run(self) -> None:
         """Write down fetches every few seconds, for ever, and once more at the end."""
