@@ -11,6 +11,7 @@ from typing import Final
 import structlog
 
 from bridge.courier.clock import SharedClock
+from bridge.courier.doubts import doubt_backlog
 from bridge.courier.sending import Sender
 from bridge.courier.watch import Watch, public, tell_shut
 from bridge.database import Database, Unavailable
@@ -77,6 +78,7 @@ class Courier:
     async def run(self) -> None:
         """Work until `stop`; what is in flight then is finished."""
         await self._watch.begin()
+        await self._doubt()
         async with asyncio.TaskGroup() as tasks:
             settling = tasks.create_task(self._settle())
             watching = tasks.create_task(self._watch.run())
@@ -88,6 +90,12 @@ class Courier:
                     await self._done.join()
             settling.cancel()
             watching.cancel()
+
+    async def _doubt(self) -> None:
+        try:
+            await doubt_backlog(self._database, self._sender.slack)
+        except Unavailable as trouble:
+            log.warning("courier.database_unavailable", problem=str(trouble))
 
     def stop(self) -> None:
         """Claim nothing more."""

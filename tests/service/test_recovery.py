@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,61 @@ async def test_a_token_refused_while_somebody_is_looked_up_pauses_too(tmp_path: 
         bridge.slack.restore_token()
         await bridge.settled()
         assert len(bridge.posted("@Ana Lima")) == 1
+
+
+async def test_what_waited_in_a_backup_and_was_sent_since_is_not_sent_again(tmp_path: Path) -> None:
+    """Cards and replies: they are looked up in Slack, since it holds what the older copy believes to wait."""
+    slack = SlackStandIn()
+    slack.add_channel("sales")
+    await slack.start()
+    backup = tmp_path / "backup.db"
+    async with running(tmp_path, slack=slack) as bridge:
+        await bridge.send("created", 0)
+        await bridge.settled()
+        slack.revoke_token()
+        await bridge.send("cancelled", 1, status="CANCELLED")
+        await bridge.send("created", 2, id="another")
+        await eventually(lambda: _is_down(bridge))
+        with (
+            closing(sqlite3.connect(tmp_path / "bridge.db")) as source,
+            closing(sqlite3.connect(backup)) as copy,
+        ):
+            source.backup(copy)
+        slack.restore_token()
+        await bridge.settled()
+        before = [(message.ts, message.text) for message in slack.messages("#sales")]
+        assert len(before) == 3
+    for part in ("-wal", "-shm"):
+        (tmp_path / f"bridge.db{part}").unlink(missing_ok=True)
+    backup.replace(tmp_path / "bridge.db")
+    async with running(tmp_path, slack=slack) as bridge:
+        await bridge.settled()
+        assert [(message.ts, message.text) for message in slack.messages("#sales")] == before
+        assert {record.state for record in await records(bridge)} == {"sent"}
+        await bridge.send("created", 3, id="a third")
+        await bridge.settled()
+        assert len(bridge.posted("#sales")) == 3
+    await slack.stop()
+
+
+async def test_a_backlog_that_was_not_sent_is_not_looked_up(tmp_path: Path) -> None:
+    """A stop in a backlog is no backup: one look at the channel, none for each delivery."""
+    slack = SlackStandIn()
+    slack.add_channel("sales")
+    await slack.start()
+    async with running(tmp_path, slack=slack) as bridge:
+        await bridge.send("created", 0)
+        await bridge.settled()
+        slack.revoke_token()
+        for number in range(1, 6):
+            await bridge.send("created", number, id=f"booking{number}")
+        await eventually(lambda: _is_down(bridge))
+    slack.restore_token()
+    async with running(tmp_path, slack=slack) as bridge:
+        await bridge.settled()
+        assert len(bridge.posted("#sales")) == 6
+        assert [call.method for call in slack.calls].count("conversations.history") == 1
+    await slack.stop()
 
 
 async def _is_down(bridge: Bridge) -> bool:
