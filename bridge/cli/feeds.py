@@ -62,7 +62,7 @@ async def _list(settings: Settings, as_json: bool) -> None:
         if client.name in fetching:
             typer.echo(client.habit)
     if not rows:
-        typer.echo("no feeds yet: hosts appear here after the first refresh from Copera (COPERA_API_TOKEN)")
+        typer.echo("no feeds yet: hosts appear here with their first booking in Copera (COPERA_API_TOKEN)")
 
 
 def _manner(row: dict[str, Any]) -> str:

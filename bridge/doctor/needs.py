@@ -79,7 +79,8 @@ def examine_rules(settings: Settings) -> tuple[Finding, Rules | None]:
         more = f" (and {len(lines) - _SHOWN} more)" if len(lines) > _SHOWN else ""
         said = "; ".join(lines[:_SHOWN]) + more
         return problem("rules", said, f"correct the file; `booking-bridge check {path}` shows all"), None
-    said = f"{path}: {len(loaded.rules.rules)} rules, valid (file {loaded.rules.hash})"
+    count = len(loaded.rules.rules)
+    said = f"{path}: {count} rule{'s' * (count != 1)}, valid (file {loaded.rules.hash})"
     if loaded.warnings:
         first = loaded.warnings[0].text(path.name)
         more = f" (and {len(loaded.warnings) - 1} more)" if len(loaded.warnings) > 1 else ""

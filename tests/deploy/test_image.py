@@ -78,6 +78,8 @@ def test_the_steps_end_in_a_command_that_works(tmp_path: Path) -> None:
     command = target / "bin" / "booking-bridge"
     helped = _run(elsewhere, str(command), "--help")
     assert "serve" in helped
+    played = _run(elsewhere, str(command), "demo", "--once")  # the service at work, without development tools
+    assert played.rstrip().endswith("Everything arrived.")
     wanted = _files(source / "bridge")
     shutil.rmtree(source)
     place = _run(elsewhere, str(target / "bin" / "python"), "-c", "import bridge; print(bridge.__path__[0])")
