@@ -15,7 +15,9 @@ from typing import Any, Final
 
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackRequestError
+from slack_sdk.web import async_base_client
 from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.webhook import async_client as async_webhook
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from bridge.core.messages.messages import Rendered
@@ -29,8 +31,9 @@ METADATA: Final = "booking_bridge"
 _PAGES: Final = 5
 _SENT_NOTHING: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
-for _name in ("slack_sdk", "slack_sdk.webhook.async_client", "slack_sdk.web.async_client"):
-    logging.getLogger(_name).setLevel(logging.WARNING)  # below, it logs bodies and webhook addresses
+for _module in (async_base_client, async_webhook):
+    # Below, it logs bodies and webhook addresses; where no level is set, it writes them out for nothing.
+    logging.getLogger(_module.__name__).setLevel(logging.WARNING)
 
 Observer = Callable[[str, str, float], None]
 """Told of every call: Slack's method (or "webhook"), "ok" or the error, and the seconds it took."""

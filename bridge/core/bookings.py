@@ -6,6 +6,7 @@ is not known is None. `core.reading` makes these values from Copera's JSON and i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,6 +17,7 @@ CONFIRMED: Final = "CONFIRMED"
 CANCELLED: Final = "CANCELLED"
 DECLINED: Final = "DECLINED"
 COMPLETED: Final = "COMPLETED"
+_SPACE: Final = re.compile(r"\s")
 STATUSES: Final = (PENDING, CONFIRMED, DECLINED, CANCELLED, COMPLETED)
 
 
@@ -94,7 +96,7 @@ class Location:
     def url(self) -> str:
         """The first http or https address among the details, else "". To be shown, never fetched."""
         addresses = (value for _, value in self.details if value.lower().startswith(("https://", "http://")))
-        return next((a for a in addresses if not any(c.isspace() for c in a)), "")
+        return next((address for address in addresses if not _SPACE.search(address)), "")
 
     @property
     def text(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Final
 
@@ -21,15 +22,16 @@ def decode(body: bytes) -> object:
 
 def _has_fraction(document: object) -> bool:
     """Whether there is a number that is no integer of 64 bits."""
-    waiting = [document]
+    waiting: list[Iterable[object]] = [[document]]
     while waiting:
-        value = waiting.pop()
-        if isinstance(value, float):
+        values = waiting.pop()
+        kinds = set(map(type, values))
+        if float in kinds:
             return True
-        if isinstance(value, dict):
-            waiting.extend(value.values())
-        elif isinstance(value, list):
-            waiting.extend(value)
+        if dict in kinds:
+            waiting.extend(value.values() for value in values if isinstance(value, dict))
+        if list in kinds:
+            waiting.extend(value for value in values if isinstance(value, list))
     return False
 
 

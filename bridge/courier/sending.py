@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -65,7 +64,8 @@ class Sender:
             event = read_event(delivery.body or b"", delivery.version, delivery.source)
         except (NotAnEvent, Unrecognised) as reason:
             why = _ERASED if delivery.body is None else str(reason)
-            return _settlement(delivery, "dead", self.clock(), error="no_event", problem=why)
+            now, attempts = self.clock(), delivery.attempts
+            return Settlement(delivery, "dead", now, attempts, error="no_event", problem=why)
         return await _Sending(self, delivery, event, holds).run()
 
 
@@ -89,22 +89,28 @@ class _Sending:
 
     async def run(self) -> Settlement:
         try:
-            settlement = await self._sent()
+            return await self._sent()
         except (Unreachable, Failed) as trouble:
-            settlement = self._failed(trouble.outcome)
+            return self._failed(trouble.outcome)
         except Unavailable:
-            settlement = self._failed(Outcome(Verdict.TRANSIENT, WAITED))
+            return self._failed(Outcome(Verdict.TRANSIENT, WAITED))
         except Exception as mistake:
             log.exception("delivery.failed", delivery=self._delivery.id, booking=self._delivery.booking_id)
-            settlement = self._failed(Outcome(Verdict.UNKNOWN, FAILED, detail=type(mistake).__name__))
-        return self._with_memory(settlement)
+            return self._failed(Outcome(Verdict.UNKNOWN, FAILED, detail=type(mistake).__name__))
 
     async def _sent(self) -> Settlement:
         await self._showing.meet(self._sender.addresses)
         state, why = await self._deliver()
-        now, place = self._sender.clock(), self._cards.place
-        settlement = _settlement(self._delivery, state, now, channel=place.channel, ts=place.ts, problem=why)
-        return replace(settlement, outcome=Outcome(Verdict.SENT) if self._calls.made else None)
+        place = self._cards.place
+        return self._end(
+            state,
+            self._sender.clock(),
+            self._delivery.attempts,
+            channel=place.channel,
+            ts=place.ts,
+            problem=why,
+            outcome=Outcome(Verdict.SENT) if self._calls.made else None,
+        )
 
     async def _deliver(self) -> tuple[str, str]:
         delivery = self._delivery
@@ -128,8 +134,7 @@ class _Sending:
         unsure_since = delivery.unsure_since
         if outcome.verdict is Verdict.UNKNOWN:
             unsure_since = unsure_since or self._calls.began() or now
-        return Settlement(
-            delivery,
+        return self._end(
             "dead" if dead else "waiting",
             now if isinstance(decision, Dead) else decision.at,
             attempts,
@@ -140,30 +145,19 @@ class _Sending:
             outcome=None if outcome.error in _OURS else outcome,
         )
 
-    def _with_memory(self, settlement: Settlement) -> Settlement:
+    def _end(self, state: str, at: datetime, attempts: int, **details: Any) -> Settlement:
         """With what the calls taught: the card, the form that Slack takes, each attempt."""
         card, known = self._cards.card, self._delivery.card
-        return replace(
-            settlement,
+        return Settlement(
+            self._delivery,
+            state,
+            at,
+            attempts,
             card=card if card != known else None,
             lost_card=card is None and known is not None,
             plain=self._calls.plain,
             calls=tuple(self._calls.made),
             learnt=self._calls.learnt,
             warning="; ".join(dict.fromkeys(self._showing.failures)),
+            **details,
         )
-
-
-def _settlement(
-    delivery: Delivery,
-    state: str,
-    at: datetime,
-    *,
-    channel: str = "",
-    ts: str = "",
-    error: str = "",
-    problem: str = "",
-) -> Settlement:
-    return Settlement(
-        delivery, state, at, delivery.attempts, channel=channel, ts=ts, error=error, problem=problem
-    )

@@ -6,10 +6,10 @@ seen (github.com/slackapi/bolt-js/issues/2509 and 2867), so a tenth of it stays 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from bridge.core.json_body import as_json
 from bridge.core.messages.escaping import cut, cut_plain, disarm, plain_size, size
 from bridge.core.messages.scenes import Json
 
@@ -24,7 +24,6 @@ FIELD: Final = 2_000
 FIELDS: Final = 10
 ELEMENTS: Final = 10
 _SHORTEST: Final = 40
-_ENCODE: Final = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
 
 
 def plain(text: str, limit: int, *, emoji: bool = False) -> Json:
@@ -57,7 +56,7 @@ def context(*elements: Json) -> Json:
 
 def weight(value: object) -> int:
     """How much of `ROOM` a JSON value takes."""
-    return size(_ENCODE(value))
+    return size(as_json(value))
 
 
 def texts(value: object) -> Iterator[Json]:
