@@ -1,6 +1,7 @@
 """Bringing a database's tables up to what this version uses, by the numbered migrations beside it.
 
-Knows no table. What is changed here, whole replicas of the version before may still be using.
+Knows no table. Replicas of the version before may be at work meanwhile: a migration adds, and takes away
+only what that version does not use any more.
 """
 
 from __future__ import annotations
