@@ -16,6 +16,7 @@ import structlog
 from bridge.core.messages.messages import render_alert
 from bridge.core.retry import Outcome, Verdict
 from bridge.database import Unavailable
+from bridge.folding import Fold
 from bridge.outflow import Outflow
 from bridge.slack import Purpose, Slack
 from bridge.store.doorkeeper import Candidate, Claimant
@@ -59,6 +60,7 @@ class Alerts:
         self._clock = clock
         self._lines: dict[str, Counter[str]] = {}
         self._arrived = asyncio.Event()
+        self._away = Fold()
 
     async def report(self, kind: str, line: str) -> None:
         """Have a line told under the heading of its kind; never waits for Slack."""
@@ -76,8 +78,11 @@ class Alerts:
                     started = True
                 await self._post_all()
             except Unavailable as trouble:
-                log.warning("alert.waits", problem=str(trouble))
+                self._tell_waiting(str(trouble))
             await asyncio.sleep(_LOOK)
+
+    def _tell_waiting(self, problem: str) -> None:
+        self._away.add(lambda times: log.warning("alert.waits", problem=problem, times=times))
 
     async def _post_all(self) -> None:
         channel, now = self._channel(), self._clock()

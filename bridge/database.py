@@ -15,13 +15,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, Final, TypeVar
 
+import structlog
 from sqlalchemy import Connection, Table, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from bridge.folding import Fold
 from bridge.sqlite_writer import SqliteWriter
+
+log = structlog.get_logger()
 
 T = TypeVar("T")
 
@@ -50,6 +54,8 @@ class Database:
         self._bells: dict[str, asyncio.Event] = {}
         self._sqlite = sqlite
         self._log_seen = (0, 0)
+        self._away = Fold()
+        self._waiting_parts: dict[str, None] = {}
 
     @property
     def is_sqlite(self) -> bool:
@@ -129,6 +135,16 @@ class Database:
         async with self.read() as connection:
             moment: datetime = await connection.scalar(_CLOCK)
         return moment
+
+    def tell_away(self, part: str, trouble: Unavailable) -> None:
+        """Log that a part of the service waits for the database; all parts share a line in ten seconds."""
+
+        def tell(times: int) -> None:
+            parts, self._waiting_parts = ", ".join(self._waiting_parts), {}
+            log.warning("database.unavailable", parts=parts, problem=str(trouble), times=times)
+
+        self._waiting_parts[part] = None
+        self._away.add(tell)
 
     def hurry(self) -> None:
         """Wait for nobody much longer: the process is ending."""

@@ -56,6 +56,7 @@ class Repair:
         patience: timedelta = PATIENCE,
         observe: Callable[[str], None] = lambda name: None,
     ) -> None:
+        self._database = database
         self._repairs = Repairs(database)
         self._accept = accept
         self._settings = settings
@@ -84,7 +85,7 @@ class Repair:
                 await self.repair()
                 pause = await self._pause()
             except Unavailable as trouble:
-                log.warning("repair.database_unavailable", problem=str(trouble))
+                self._database.tell_away("repair", trouble)
                 pause = _LONGEST_WAIT
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):

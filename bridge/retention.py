@@ -24,6 +24,7 @@ class Retention:
     """Erases what is older than `keep`, once an hour, by one of all replicas."""
 
     def __init__(self, database: Database, keep: timedelta, clock: Callable[[], datetime]) -> None:
+        self._database = database
         self._erasing = Erasing(database)
         self._facts = Facts(database)
         self._keep = keep
@@ -36,7 +37,7 @@ class Retention:
                 if await self._facts.take("retention", self._clock(), EVERY):
                     await self.erase()
             except Unavailable as trouble:
-                log.warning("retention.database_unavailable", problem=str(trouble))
+                self._database.tell_away("retention", trouble)
             await asyncio.sleep(_LOOK)
 
     async def erase(self) -> int:

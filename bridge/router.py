@@ -74,7 +74,7 @@ class Router:
                     self._behind_since = None
                     await self._database.wait(TOPIC, _IDLE)
             except Unavailable as trouble:
-                log.warning("router.database_unavailable", problem=str(trouble))
+                self._database.tell_away("router", trouble)
                 await asyncio.sleep(_RETRY)
 
     async def _give_way(self) -> None:

@@ -95,7 +95,7 @@ class Courier:
         try:
             await doubt_backlog(self._database, self._sender.slack)
         except Unavailable as trouble:
-            log.warning("courier.database_unavailable", problem=str(trouble))
+            self._database.tell_away("courier", trouble)
 
     def stop(self) -> None:
         """Claim nothing more."""
@@ -123,7 +123,7 @@ class Courier:
             try:
                 pause = await self._claim()
             except Unavailable as trouble:
-                log.warning("courier.database_unavailable", problem=str(trouble))
+                self._database.tell_away("courier", trouble)
                 pause = _RETRY
             await self._database.wait(TOPIC, pause)
 
@@ -182,7 +182,7 @@ class Courier:
                 settled = await self._deliveries.settle(batch, self._claimant.owner, self._clock())
                 break
             except Unavailable as trouble:
-                log.warning("courier.database_unavailable", problem=str(trouble))
+                self._database.tell_away("courier", trouble)
                 await asyncio.sleep(_RETRY)
         for gate in settled.shut:
             tell_shut(gate)

@@ -70,7 +70,7 @@ class Watch:
             await self._deliveries.mend_times(self._clock(), beyond=_LONGEST_WAIT)
             await self._take_over()
         except Unavailable as trouble:
-            log.warning("courier.database_unavailable", problem=str(trouble))
+            self._database.tell_away("courier", trouble)
 
     async def run(self) -> None:
         """Beat for ever; a lost database is waited out."""
@@ -81,7 +81,7 @@ class Watch:
                 try:
                     await self._beat()
                 except Unavailable as trouble:
-                    log.warning("courier.database_unavailable", problem=str(trouble))
+                    self._database.tell_away("courier", trouble)
         finally:
             introduction.cancel()
 
@@ -104,7 +104,7 @@ class Watch:
             for gate in await self._deliveries.gates.refuse_token(outcome, self._clock(), jitter):
                 tell_shut(gate)
         except Unavailable as trouble:
-            log.warning("courier.database_unavailable", problem=str(trouble))
+            self._database.tell_away("courier", trouble)
         self.alarm()
 
     async def _beat(self) -> None:

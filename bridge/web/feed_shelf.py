@@ -95,6 +95,7 @@ class Shelf:
         past_days: int,
         budget: int = _BUDGET,
     ) -> None:
+        self._database = database
         self._bookings = Bookings(database)
         self._feeds = FeedStore(database)
         self._refreshes = Refreshes(database)
@@ -127,7 +128,7 @@ class Shelf:
             try:
                 await self._take_in(await self._refreshes.state())
             except Unavailable as problem:
-                log.warning("feeds.database_unavailable", reason=str(problem))
+                self._database.tell_away("feeds", problem)
                 if self.state is None:
                     raise
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+import structlog
 from sqlalchemy import Connection, insert, select, text
 from sqlalchemy.exc import DBAPIError
 
-from bridge.database import Database
+from bridge.database import Database, Unavailable
+from bridge.folding import Fold
 from bridge.tables.delivery import events
 
 PERSONAL = "eva@example.com"
@@ -60,3 +63,19 @@ async def test_an_error_does_not_quote_values(
         assert PERSONAL not in said
         assert PERSONAL.encode().hex() not in said
         error = error.__cause__ or error.__context__
+
+
+async def test_an_outage_is_a_line_now_and_then_for_all_parts(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "_away", Fold(every=0.1))
+    with structlog.testing.capture_logs() as lines:
+        for part in ["router", "courier", "repair"] * 20:
+            database.tell_away(part, Unavailable("disk I/O error"))
+        while len(lines) < 2:
+            await asyncio.sleep(0.01)
+    assert [(line["event"], line["log_level"]) for line in lines] == [("database.unavailable", "warning")] * 2
+    assert [(line["parts"], line["times"]) for line in lines] == [
+        ("router", 1),
+        ("courier, repair, router", 59),
+    ]
