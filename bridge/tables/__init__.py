@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import DateTime, Dialect, MetaData
@@ -48,8 +49,9 @@ def _to_utc(value: datetime | None) -> datetime | None:
     return value if value.tzinfo is UTC else value.astimezone(UTC)
 
 
+@lru_cache(maxsize=256)
 def _to_text(value: datetime | None) -> str | None:
-    """Such as "2026-07-06 09:00:05.000000", which sorts."""
+    """Such as "2026-07-06 09:00:05.000000", which sorts; rows stored together have most times in common."""
     moment = _to_utc(value)
     return moment.isoformat(" ", "microseconds").removesuffix("+00:00") if moment else None
 
