@@ -15,10 +15,11 @@ import structlog
 
 from bridge.core.messages.messages import render_alert
 from bridge.core.retry import Outcome, Verdict
+from bridge.core.slack_values import Purpose
 from bridge.database import Unavailable
 from bridge.folding import Fold
 from bridge.outflow import Outflow
-from bridge.slack import Purpose, Slack
+from bridge.slack import Slack
 from bridge.store.doorkeeper import Candidate, Claimant
 from bridge.store.facts import Facts
 from bridge.store.gates import Gates

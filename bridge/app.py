@@ -1,4 +1,7 @@
-"""The composition root: the only module that knows all the others and joins them to a service."""
+"""The composition root: the only module that knows all the others and joins them to a service.
+
+Longer than a module should be, for that: what is joined can be read in one place.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,7 @@ from bridge.store.refreshes import Refreshes
 from bridge.tasks import Tasks
 from bridge.web.answers import errors_as_json
 from bridge.web.feeds import Feeds
-from bridge.web.hardening import Doorkeeper, Runner
+from bridge.web.hardening import Connections, Runner
 from bridge.web.health import Health
 from bridge.web.webhook import LARGEST_BODY, Webhook
 
@@ -306,12 +309,12 @@ class Service:
             reach=self._reach,
         )
         health = Health(self._readiness.parts, self._readiness.metrics)
-        door = Doorkeeper()
+        connections = Connections()
         application = web.Application(
-            client_max_size=LARGEST_BODY, middlewares=[door.middleware, errors_as_json]
+            client_max_size=LARGEST_BODY, middlewares=[connections.middleware, errors_as_json]
         )
         application.add_routes([*webhook.routes(), *self._feeds.routes(), *health.routes()])
-        self._runner = Runner(application, door)
+        self._runner = Runner(application, connections)
         await self._runner.setup()
         host, port = settings.bridge_host, settings.bridge_port
         try:

@@ -1,6 +1,7 @@
 """The environment (and `.env`) to frozen `Settings`, with every problem at once.
 
-`NAME_FILE` names a file that holds the value of `NAME`, for mounted secrets.
+`NAME_FILE` names a file that holds the value of `NAME`, for mounted secrets. One module, longer than
+others: a setting, how it is read and what is said when it is wrong belong together.
 """
 
 from __future__ import annotations

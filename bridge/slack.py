@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -23,11 +22,11 @@ from slack_sdk.webhook.async_client import AsyncWebhookClient
 from bridge.core.messages.messages import Rendered
 from bridge.core.retry import Outcome, Verdict
 from bridge.core.slack_answers import api_outcome, webhook_outcome
+from bridge.core.slack_values import METADATA, Channel, Identity, Purpose, read_channel
 
 TIMEOUT: Final = 8.0
 """Seconds one call may take, shorter than a claim's lease."""
 
-METADATA: Final = "booking_bridge"
 _PAGES: Final = 5
 _SENT_NOTHING: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
@@ -37,42 +36,6 @@ for _module in (async_base_client, async_webhook):
 
 Observer = Callable[[str, str, float], None]
 """Told of every call: Slack's method (or "webhook"), "ok" or the error, and the seconds it took."""
-
-
-@dataclass(frozen=True, slots=True)
-class Purpose:
-    """Why a message exists, carried in its metadata. Any app may read it, so nothing personal."""
-
-    delivery: str
-    part: str  # card, reply, post
-    event: str = ""
-    rule: str = ""
-    rules: str = ""
-
-    def metadata(self) -> dict[str, object]:
-        payload = {name: getattr(self, name) for name in self.__slots__}
-        return {"event_type": METADATA, "event_payload": payload}
-
-
-@dataclass(frozen=True, slots=True)
-class Channel:
-    """A conversation as conversations.list tells it."""
-
-    id: str
-    name: str
-    is_private: bool
-    is_archived: bool
-    is_member: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Whose token it is, and its scopes when Slack tells them."""
-
-    team: str
-    user: str
-    bot: str
-    scopes: frozenset[str]
 
 
 class CallError(Exception):
@@ -243,7 +206,7 @@ class Slack:
         while True:
             arguments = {"types": types, "limit": 999, "cursor": cursor}
             data = await self._read("conversations.list", self._client.conversations_list, arguments)
-            found += [_channel(item) for item in data.get("channels") or []]
+            found += [read_channel(item) for item in data.get("channels") or []]
             cursor = (data.get("response_metadata") or {}).get("next_cursor")
             if not cursor:
                 return found
@@ -292,13 +255,3 @@ class Slack:
             outcome = Outcome(Verdict.UNKNOWN, "answer_not_understood", detail=type(problem).__name__)
         self._observe(method, outcome.error or "ok", time.monotonic() - begun)
         return outcome
-
-
-def _channel(item: Mapping[str, Any]) -> Channel:
-    return Channel(
-        id=str(item.get("id", "")),
-        name=str(item.get("name", "")),
-        is_private=item.get("is_private") is True,
-        is_archived=item.get("is_archived") is True,
-        is_member=item.get("is_member") is True,
-    )

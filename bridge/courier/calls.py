@@ -19,9 +19,10 @@ import structlog
 from bridge.core.bookings import Directory
 from bridge.core.messages.messages import Rendered, render_plain
 from bridge.core.retry import WAITED, Outcome, Verdict
+from bridge.core.slack_values import Purpose
 from bridge.courier.addresses import Addresses, Unreachable
 from bridge.outflow import Outflow
-from bridge.slack import CallError, Purpose, Slack
+from bridge.slack import CallError, Slack
 from bridge.store.delivery import Attempt, Delivery
 from bridge.store.people import SlackPlace
 

@@ -12,9 +12,10 @@ from typing import Final, Protocol
 import structlog
 
 from bridge.core.retry import MISSING_SCOPE, Outcome, Verdict
+from bridge.core.slack_values import Identity
 from bridge.courier.clock import SharedClock
 from bridge.database import Database, Unavailable
-from bridge.slack import CallError, Identity, Slack
+from bridge.slack import CallError, Slack
 from bridge.store.deliveries import Deliveries
 from bridge.store.gates import TOKEN, Gate
 from bridge.store.routing import TOPIC

@@ -5,9 +5,10 @@ from __future__ import annotations
 from bridge.core.messages.messages import render_alert
 from bridge.core.retry import Verdict
 from bridge.core.rules.destinations import HOST, WEBHOOK, BadDestination, read_destination
+from bridge.core.slack_values import Purpose
 from bridge.doctor.findings import Finding, ok, problem
 from bridge.doctor.workspace import words
-from bridge.slack import CallError, Purpose, Slack
+from bridge.slack import CallError, Slack
 
 _MESSAGE = render_alert("booking-bridge: a test", ["`booking-bridge doctor --say` posted this. All is well."])
 

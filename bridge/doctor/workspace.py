@@ -10,10 +10,11 @@ from typing import Final
 from bridge.core import retry
 from bridge.core.bookings import Directory, Person
 from bridge.core.retry import Outcome, Verdict
+from bridge.core.slack_values import Channel, Identity
 from bridge.doctor.findings import Finding, notice, ok, problem
 from bridge.doctor.needs import Needs
 from bridge.doctor.slack_scopes import examine_scopes
-from bridge.slack import CallError, Channel, Identity, Slack
+from bridge.slack import CallError, Slack
 
 _PUBLIC: Final = "chat:write.public"
 _PRIVATE: Final = "groups:read"

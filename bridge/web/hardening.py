@@ -3,7 +3,7 @@
 Measured on aiohttp 3.14. It refuses malformed heads, smuggled lengths and over-long fields, and reads no
 more than 32 pipelined requests ahead. It lets a client take an hour over a head of 2 MB, never ends a
 client that does not read its answer, sets no bound on connections, and logs each malformed request as an
-error with a traceback. This module adds just that: `Runner` and `Doorkeeper.middleware`.
+error with a traceback. This module adds just that: `Runner` and `Connections.middleware`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Bounds:
     held: int = 32 * 2**20
 
 
-class Doorkeeper:
+class Connections:
     """Watches all connections of one server."""
 
     def __init__(self, bounds: Bounds = Bounds()) -> None:
@@ -56,7 +56,7 @@ class Doorkeeper:
         self._timer: asyncio.TimerHandle | None = None
 
     @property
-    def connections(self) -> int:
+    def count(self) -> int:
         """How many are open."""
         return len(self._guards)
 
@@ -120,12 +120,12 @@ class _Guard(asyncio.Protocol):
     """Stands between a transport and aiohttp's protocol for it, and passes everything on."""
 
     __slots__ = (
-        "_door", "_inner", "_request", "_transport",
+        "_connections", "_inner", "_request", "_transport",
         "blocked", "busy", "deadline", "ended", "held", "served", "since",
     )  # fmt: skip
 
-    def __init__(self, door: Doorkeeper, inner: asyncio.Protocol) -> None:
-        self._door = door
+    def __init__(self, connections: Connections, inner: asyncio.Protocol) -> None:
+        self._connections = connections
         self._inner = inner
         self._transport: asyncio.Transport | None = None
         self._request: web.Request | None = None
@@ -138,13 +138,13 @@ class _Guard(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         opened = cast("asyncio.Transport", transport)
-        if not self._door.admit(opened, self):
+        if not self._connections.admit(opened, self):
             opened.write(_FULL)
             opened.close()
             return
         self._transport = opened
         self.since = time.monotonic()
-        self.deadline = self.since + self._door.bounds.head
+        self.deadline = self.since + self._connections.bounds.head
         self._inner.connection_made(opened)
 
     def data_received(self, data: bytes) -> None:
@@ -152,15 +152,15 @@ class _Guard(asyncio.Protocol):
             return
         if not self.busy:
             if not self.deadline:
-                self.deadline = time.monotonic() + self._door.bounds.head
-            self._door.hold(self, len(data))
+                self.deadline = time.monotonic() + self._connections.bounds.head
+            self._connections.hold(self, len(data))
         self._inner.data_received(data)
 
     def begin(self, request: web.Request) -> None:
         """A request's head is whole and a handler has it."""
         self._request = request
         self.busy = self.served = True
-        self._door.held -= self.held
+        self._connections.held -= self.held
         self.held = 0
         self.since = time.monotonic()
         if not self.blocked:
@@ -174,7 +174,7 @@ class _Guard(asyncio.Protocol):
         self._request = None
         self.since = time.monotonic()
         if self.ended and not self.blocked:
-            self.deadline = self.since + self._door.bounds.unread
+            self.deadline = self.since + self._connections.bounds.unread
 
     def is_over(self, now: float) -> bool:
         """Whether the client has said all it had to say, and has heard all."""
@@ -185,12 +185,12 @@ class _Guard(asyncio.Protocol):
     def pause_writing(self) -> None:
         """The client does not read its answer: it has so long to begin."""
         self.blocked = True
-        self.deadline = time.monotonic() + self._door.bounds.unread
+        self.deadline = time.monotonic() + self._connections.bounds.unread
         self._inner.pause_writing()
 
     def resume_writing(self) -> None:
         self.blocked = False
-        self.deadline = time.monotonic() + self._door.bounds.unread if self.ended else 0.0
+        self.deadline = time.monotonic() + self._connections.bounds.unread if self.ended else 0.0
         self._inner.resume_writing()
 
     def eof_received(self) -> bool | None:
@@ -204,7 +204,7 @@ class _Guard(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self._transport is None:
             return
-        self._door.leave(self._transport)
+        self._connections.leave(self._transport)
         self._transport = None
         self._inner.connection_lost(exc)
 
@@ -212,7 +212,7 @@ class _Guard(asyncio.Protocol):
         """Close the connection: with an answer if the client may still read one, else at once."""
         if self._transport is None:
             return
-        self._door.leave(self._transport)
+        self._connections.leave(self._transport)
         self.deadline = 0.0
         if answer:
             self._transport.write(answer)
@@ -243,23 +243,23 @@ _LOGGER.addFilter(_Folded())
 class Runner(web.AppRunner):
     """aiohttp's runner whose connections a doorkeeper watches; takes any of aiohttp's sites."""
 
-    def __init__(self, application: web.Application, door: Doorkeeper) -> None:
+    def __init__(self, application: web.Application, connections: Connections) -> None:
         super().__init__(
             application,
             access_log=None,
             logger=_LOGGER,
             auto_decompress=False,
             handle_signals=False,
-            keepalive_timeout=door.bounds.kept,
+            keepalive_timeout=connections.bounds.kept,
             lingering_time=2.0,
             max_headers=64,
             max_line_size=4_096,
             max_field_size=8_190,
         )
-        self._door = door
+        self._connections = connections
 
     @property
     def server(self) -> Any:
         """What makes a protocol for each connection; None before `setup`."""
         made = super().server
-        return None if made is None else lambda: _Guard(self._door, made())
+        return None if made is None else lambda: _Guard(self._connections, made())

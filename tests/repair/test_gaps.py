@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from bridge.core.slack_values import METADATA
 from bridge.sandbox.copera import CoperaStandIn
 from bridge.sandbox.copera_calendar import Envelope, Ids
 from bridge.sandbox.copera_load import furnish
@@ -23,7 +24,6 @@ from bridge.sandbox.faults import Drop, Status
 from bridge.sandbox.slack import SlackStandIn
 from bridge.sandbox.slack_records import Content, Message
 from bridge.sandbox.slack_workspace import SCOPES
-from bridge.slack import METADATA
 from bridge.store.history import History
 from bridge.store.repair import Repairs
 from tests import postgres

@@ -22,7 +22,7 @@ from bridge.opening import open_database
 from bridge.store.events import Events
 from bridge.store.intake import Intake
 from bridge.web.answers import errors_as_json
-from bridge.web.hardening import Bounds, Doorkeeper, Runner
+from bridge.web.hardening import Bounds, Connections, Runner
 from bridge.web.webhook import LARGEST_BODY, PATH, Webhook
 from tests import payloads
 
@@ -38,7 +38,7 @@ class Bridge:
     """A receiver that listens, its doorkeeper and what it stored."""
 
     port: int
-    door: Doorkeeper
+    connections: Connections
     events: Events
 
     async def send(self, *parts: bytes, pause: float = 0.0, finish: bool = False) -> bytes:
@@ -85,16 +85,18 @@ def signed(body: bytes, more: bytes = b"", secret: str = SECRET) -> bytes:
 @asynccontextmanager
 async def running(database: Path, bounds: Bounds) -> AsyncIterator[Bridge]:
     opened = await open_database(f"sqlite:///{database}")
-    intake, door = Intake(opened), Doorkeeper(bounds)
+    intake, connections = Intake(opened), Connections(bounds)
     storing = asyncio.create_task(intake.run())
     webhook = Webhook(intake, secrets=[SECRET], retention=timedelta(days=30), clock=lambda: datetime.now(UTC))
-    application = web.Application(client_max_size=LARGEST_BODY, middlewares=[door.middleware, errors_as_json])
+    application = web.Application(
+        client_max_size=LARGEST_BODY, middlewares=[connections.middleware, errors_as_json]
+    )
     application.add_routes([*webhook.routes(), web.get("/large", _large)])
-    runner = Runner(application, door)
+    runner = Runner(application, connections)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
-        yield Bridge(runner.addresses[0][1], door, Events(opened))
+        yield Bridge(runner.addresses[0][1], connections, Events(opened))
     finally:
         await runner.cleanup()
         storing.cancel()
@@ -151,7 +153,7 @@ async def test_what_is_not_http_is_refused(
     assert status(await bridge.send(MALFORMED[name])) in {400, 0}
     assert not [record for record in caplog.records if record.exc_info]
     assert await bridge.works()
-    assert bridge.door.held == 0
+    assert bridge.connections.held == 0
 
 
 PATHS = {
@@ -228,7 +230,7 @@ async def test_a_client_that_closes_its_half_is_answered(bridge: Bridge, count: 
     requests = [signed(payloads.body(createdAt=now, data={"id": f"half{n}"})) for n in range(count)]
     heard = await bridge.send(b"".join(requests), finish=True)
     assert heard.count(b"HTTP/1.1 202") == count
-    assert bridge.door.connections == 0
+    assert bridge.connections.count == 0
 
 
 async def test_a_client_that_leaves_amid_its_body_is_let_go(file: Path) -> None:
@@ -283,8 +285,8 @@ async def test_a_client_that_does_not_read_is_let_go(bridge: Bridge) -> None:
     """An answer of 64 MiB into a full socket: the connection ends and its memory is given back."""
     reader, writer = await _open(bridge, b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
     writer.transport.pause_reading()  # type: ignore[attr-defined]
-    await _until(lambda: bridge.door.connections == 1)
-    await _until(lambda: bridge.door.connections == 0)
+    await _until(lambda: bridge.connections.count == 1)
+    await _until(lambda: bridge.connections.count == 0)
     writer.close()
     assert reader is not None
     assert await bridge.works()
@@ -300,7 +302,7 @@ async def test_connections_are_bounded(file: Path) -> None:
     """With every place taken by idlers a newcomer is served, in the place of the oldest idler."""
     async with running(file, Bounds(connections=20)) as bridge:
         idlers = [await _open(bridge, b"") for _ in range(60)]
-        await _until(lambda: bridge.door.connections == 20)
+        await _until(lambda: bridge.connections.count == 20)
         assert await bridge.works()
         for _, writer in idlers:
             writer.close()
@@ -312,7 +314,7 @@ async def test_header_hoarders_do_not_fill_memory(file: Path) -> None:
         head = b"GET / HTTP/1.1\r\nHost: x\r\n" + b"".join(b"X-%d: %8000d\r\n" % (n, n) for n in range(60))
         hoarders = await asyncio.gather(*(_open(bridge, head) for _ in range(200)))
         await asyncio.sleep(0.3)
-        assert bridge.door.held <= 4 * 2**20
+        assert bridge.connections.held <= 4 * 2**20
         assert await bridge.works()
         for _, writer in hoarders:
             writer.close()
