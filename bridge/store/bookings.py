@@ -202,8 +202,8 @@ async def _erase(connection: AsyncConnection, which: ColumnElement[bool]) -> Non
 def _of(who: Who) -> Select[Any]:
     """What a feed shows: rows with the marks of its audience first, then the start."""
     if who.kind == "host":
-        query = select(*entry_columns(bookings, booking_hosts), bookings.c.start)
+        query = select(*entry_columns(bookings, own=True), bookings.c.start)
         query = query.join_from(bookings, booking_hosts, booking_hosts.c.uid == bookings.c.uid)
         return query.where(bookings.c.shown, booking_hosts.c.host_id == who.id)
-    query = select(*entry_columns(bookings, bookings), bookings.c.start).where(bookings.c.shown)
+    query = select(*entry_columns(bookings), bookings.c.start).where(bookings.c.shown)
     return query.where(bookings.c.type_id == who.id) if who.kind == "type" else query

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import ColumnElement, Table, select
+from sqlalchemy import ColumnElement, Table, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.core.feeds.entries import Entry, Mark, Record, is_off
@@ -33,9 +33,15 @@ class Kept:
     read_at: datetime
 
 
-def entry_columns(state: Table, marks: Table) -> list[ColumnElement[Any]]:
-    """What `read_entry` takes: the state of a booking and marks, which may lie in another table."""
-    return [*(state.c[name] for name in _STATE), *(marks.c[name] for name in _MARKS)]
+def entry_columns(state: Table, *, own: bool = False) -> list[ColumnElement[Any]]:
+    """What `read_entry` takes: a booking's state and its marks there, or those of a host's `own` feed."""
+    marks = _own_marks() if own else [state.c[name] for name in _MARKS]
+    return [*(state.c[name] for name in _STATE), *marks]
+
+
+def _own_marks() -> list[ColumnElement[Any]]:
+    """A row that a replica of the version before wrote has none: those of the booking stand for them."""
+    return [func.coalesce(booking_hosts.c[name], bookings.c[name]) for name in _MARKS]
 
 
 def read_entry(row: Sequence[Any], *, shown: bool = True) -> Entry:
@@ -60,9 +66,9 @@ async def read_kept(connection: AsyncConnection, which: ColumnElement[bool]) -> 
     """The bookings for which `which` holds, by uid."""
     hosting = booking_hosts.c
     query = select(
-        *entry_columns(bookings, bookings),
+        *entry_columns(bookings),
         *(bookings.c.shown, bookings.c.digest, bookings.c.read_at),
-        *(hosting.host_id, *(hosting[name] for name in _MARKS)),
+        *(hosting.host_id, *_own_marks()),
     ).join_from(bookings, booking_hosts, hosting.uid == bookings.c.uid, isouter=True)
     found: dict[str, Kept] = {}
     own: dict[str, dict[str, Entry]] = {}
@@ -82,7 +88,7 @@ async def read_farewells(
     connection: AsyncConnection, which: ColumnElement[bool]
 ) -> dict[tuple[str, str], Entry]:
     """What hosts who lost a booking keep of it, by host and uid."""
-    query = select(*entry_columns(farewells, farewells), farewells.c.host_id).where(which)
+    query = select(*entry_columns(farewells), farewells.c.host_id).where(which)
     rows = (await connection.execute(query)).all()
     return {(row.host_id, row.uid): read_entry(row) for row in rows}
 

@@ -14,12 +14,12 @@ from bridge.core.feeds.tokens import DETAILS
 from bridge.tables import Moment, metadata
 
 
-def _marks() -> list[Column[Any]]:
+def _marks(*, nullable: bool = False) -> list[Column[Any]]:
     """SEQUENCE and LAST-MODIFIED at each level of detail."""
     marks: list[Column[Any]] = []
     for detail in DETAILS:
-        marks.append(Column(f"{detail}_sequence", Integer, nullable=False))
-        marks.append(Column(f"{detail}_at", Moment, nullable=False))
+        marks.append(Column(f"{detail}_sequence", Integer, nullable=nullable))
+        marks.append(Column(f"{detail}_at", Moment, nullable=nullable))
     return marks
 
 
@@ -54,7 +54,7 @@ booking_hosts = Table(
     metadata,
     Column("host_id", String(200), primary_key=True),
     Column("uid", String(200), primary_key=True, index=True),
-    *_marks(),  # of this host's own feed
+    *_marks(nullable=True),  # of this host's own feed; the booking's, where a replica of 0001 wrote the row
 )
 
 farewells = Table(

@@ -9,10 +9,11 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, MetaData, Table, insert, select
+from sqlalchemy import Connection, MetaData, Table, delete, insert, select
 
 import bridge
 from bridge.database import Database
+from bridge.store.records import read_known
 from bridge.tables import delivery, metadata, mirror
 
 TABLES = (delivery.events, mirror.mirror)  # importing them fills the metadata
@@ -64,5 +65,9 @@ async def test_an_upgrade_changes_no_sequence(database: Database) -> None:
         own = (await connection.execute(select(*(mirror.booking_hosts.c[name] for name in columns)))).all()
         team = (await connection.execute(select(*(mirror.bookings.c[name] for name in columns)))).all()
         assert await connection.run_sync(_differences) == []
+        before = await read_known(connection, ["u1"])
+        await connection.execute(delete(mirror.booking_hosts))
+        await connection.execute(insert(mirror.booking_hosts).values(host_id="h1", uid="u1"))
+        assert await read_known(connection, ["u1"]) == before  # as written by a replica of 0001
     assert own == team
     assert (own[0].full_sequence, own[0].full_at) == (3, moment + timedelta(hours=2))
