@@ -52,6 +52,7 @@ from bridge.store.gates import Claimant
 from bridge.store.intake import Intake
 from bridge.store.people import SlackNames
 from bridge.store.refreshes import Refreshes
+from bridge.store.rendering import keep_up
 from bridge.tasks import Tasks
 from bridge.web.answers import errors_as_json
 from bridge.web.feeds import Feeds
@@ -244,6 +245,8 @@ class Service:
         settings = self._settings
         refreshes = Refreshes(database)
         await refreshes.prepare()
+        if await keep_up(database, self.clock()):
+            log.info("feeds.revised", reason="this version shows bookings differently")
         self._name(await refreshes.people(), await refreshes.types())
         self._feeds = Feeds(
             database,

@@ -25,6 +25,8 @@ from bridge.core.messages.markup import web_address
 from bridge.core.text import clean
 
 TAIL: Final = b"END:VCALENDAR\r\n"
+RENDERING: Final = "1"
+"""What `vevent` makes of a booking: to be changed whenever it makes something else of the same one."""
 REFRESH: Final = timedelta(hours=1)
 """What we ask clients to wait at least; few heed it (RFC 7986 §5.7)."""
 
