@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
@@ -23,6 +24,19 @@ settings.register_profile("thorough", max_examples=1_000, deadline=None)
 settings.load_profile("quick")  # the other: make test ARGS=--hypothesis-profile=thorough
 
 
+_MEMORY = Path("/dev/shm")
+_ENOUGH = 2 * 2**30  # bytes
+
+
+def pytest_configure() -> None:
+    """Files of tests lie in memory where there is room: a commit of SQLite's waits for the disk elsewhere.
+
+    No test takes the power away, and what a killed process wrote is in the file in either place.
+    """
+    if os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ENOUGH:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
+
+
 @pytest.fixture(autouse=True)
 def logs_of_one_test() -> Iterator[None]:
     """What a test sets up for its logs ends with it: a logger that kept it could not be captured."""
@@ -37,10 +51,23 @@ def logs_of_one_test() -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Properties try many values of what cases cover already: tracing them would take most of the time."""
+    """Tracing doubles the time that a test takes: what goes through the same code again is not traced.
+
+    A property tries many values of what cases cover already. A story of the whole service differs from one
+    database to the other, or from one form of the ids, by a few lines, which the store's tests trace.
+    """
     for item in items:
-        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+        again = getattr(getattr(item, "callspec", None), "indices", {})
+        is_repeated = again.get("database_url") or again.get("ids")
+        is_property = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
+        if is_property or (is_repeated and "store" not in item.path.parts):
             item.add_marker(pytest.mark.no_cover)
+
+
+def pytest_collection_finish() -> None:
+    """What was imported lives as long as the process: no collection of garbage is to look at it again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

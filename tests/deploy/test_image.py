@@ -7,6 +7,8 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -55,10 +57,17 @@ def test_the_last_stage_is_small_and_not_root() -> None:
     assert [line for line in instructions("ENV") if re.search("SECRET|TOKEN", line)] == []
 
 
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """On a disk: a file system in memory may forbid to run what lies there."""
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
+
+
 @pytest.mark.image
-def test_the_steps_end_in_a_command_that_works(tmp_path: Path) -> None:
+def test_the_steps_end_in_a_command_that_works(folder: Path) -> None:
     """Copy, venv, pip with constraints, as written; then the command and the package's data, elsewhere."""
-    source, target = tmp_path / "src", tmp_path / "opt"
+    source, target = folder / "src", folder / "opt"
     source.mkdir()
     for name in copied():
         if (ROOT / name).is_dir():
@@ -73,7 +82,7 @@ def test_the_steps_end_in_a_command_that_works(tmp_path: Path) -> None:
             here, shell=True, cwd=source, env=quick, capture_output=True, text=True, timeout=1_200
         )
         assert done.returncode == 0, done.stderr[-2_000:]
-    elsewhere = tmp_path / "elsewhere"
+    elsewhere = folder / "elsewhere"
     elsewhere.mkdir()
     command = target / "bin" / "booking-bridge"
     helped = _run(elsewhere, str(command), "--help")

@@ -19,6 +19,8 @@ from bridge import settings
 from bridge.doctor.outside import examine_address
 from tests.doctor.conftest import RULES, World
 
+pytestmark = pytest.mark.no_cover  # what it is about runs in processes of its own
+
 
 async def run(world: World, *arguments: str, **more: str) -> tuple[int, str, str]:
     """Exit status, output and errors of the command in a process of its own."""

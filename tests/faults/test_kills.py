@@ -9,6 +9,8 @@ import pytest
 from tests.faults.processes import Kill, Process
 from tests.faults.world import World, gathered, world
 
+pytestmark = pytest.mark.no_cover  # what it is about runs in processes of its own
+
 STEPS = (
     "storing",
     "stored",

@@ -6,6 +6,7 @@ import asyncio
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import pytest
 from sqlalchemy import select
 
 from bridge.core.pacing import CHANNEL_BURST
@@ -15,6 +16,8 @@ from tests import postgres
 from tests.faults.processes import Kill
 from tests.faults.world import World, gathered, world
 from tests.service.bridge import PATIENT
+
+pytestmark = pytest.mark.no_cover  # what it is about runs in processes of its own
 
 
 async def test_one_of_two_replicas_is_killed(postgres_url: str, tmp_path: Path) -> None:

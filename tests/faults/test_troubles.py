@@ -7,11 +7,14 @@ import resource
 from pathlib import Path
 
 import psutil
+import pytest
 
 from bridge.sandbox.slack_limits import Limits
 from tests.faults.processes import Kill
 from tests.faults.world import gathered, world
 from tests.service.bridge import PATIENT, eventually
+
+pytestmark = pytest.mark.no_cover  # what it is about runs in processes of its own
 
 TROUBLES = (
     {"kind": "refuse", "code": "service_unavailable"},

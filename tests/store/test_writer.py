@@ -84,3 +84,19 @@ async def test_a_process_that_ends_waits_but_briefly_for_another(url: str) -> No
     database.hurry()
     assert await database.transact(patience) == 300
     await database.close()
+
+
+async def test_what_is_to_last_is_on_disk_when_committed(url: str) -> None:
+    """By both ways of writing, also after a transaction that may be lost with the machine."""
+    database = await open_database(url)
+
+    def synchronous(connection: Connection) -> int:
+        return int(connection.exec_driver_sql("PRAGMA synchronous").scalar_one())
+
+    full, normal = 2, 1
+    assert await database.transact(synchronous) == full
+    assert await database.transact(synchronous, durable=False) == normal
+    assert await database.transact(synchronous) == full
+    async with database.write() as connection:
+        assert await connection.run_sync(synchronous) == full
+    await database.close()
