@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -25,7 +24,7 @@ from bridge.store.figures import Figures
 from bridge.store.history import DeliveryRecord, History
 from tests import payloads
 from tests.faults.processes import Kill, Process, start_bridge, start_slack
-from tests.service.bridge import PATIENT
+from tests.service.bridge import PATIENT, eventually
 
 RULES = """
 version: 1
@@ -100,14 +99,13 @@ class World:
     async def settled(self, patience: float = PATIENT) -> None:
         """Wait until nothing is received, waiting or sending any more."""
         database = await open_database(self.values["bridge_database_url"], migrate=False)
-        deadline = time.monotonic() + patience
+
+        async def is_settled() -> bool:
+            queue = await Figures(database).queue()
+            return queue.received + queue.waiting + queue.sending == 0
+
         try:
-            while True:
-                queue = await Figures(database).queue()
-                if queue.received + queue.waiting + queue.sending == 0:
-                    return
-                assert time.monotonic() < deadline, queue
-                await asyncio.sleep(0.05)
+            await eventually(is_settled, patience)
         finally:
             await database.close()
 

@@ -86,16 +86,21 @@ class Bridge:
 
 
 async def eventually(condition: Callable[[], Any], patience: float = PATIENT) -> None:
-    """Wait until a condition holds; it may be a coroutine function."""
-    deadline = time.monotonic() + patience
+    """Wait until a condition holds; it may be a coroutine function.
+
+    The longer it takes, the more seldom it is asked: many conditions are queries, which take processor time
+    from what is waited for.
+    """
+    begun = time.monotonic()
     while True:
         holds = condition()
         if asyncio.iscoroutine(holds):
             holds = await holds
         if holds:
             return
-        assert time.monotonic() < deadline, f"{condition} did not come true"
-        await asyncio.sleep(0.01)
+        waited = time.monotonic() - begun
+        assert waited < patience, f"{condition} did not come true"
+        await asyncio.sleep(min(max(waited / 8, 0.005), 0.1))
 
 
 @asynccontextmanager
