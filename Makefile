@@ -13,8 +13,9 @@ demo: .venv/installed
 serve: .venv/installed
 	$(BIN)/booking-bridge serve
 
+# Three workers for two cores, since many a test waits for its processes and for PostgreSQL.
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report= $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist worksteal --cov --cov-report= $(ARGS)
 	$(BIN)/python -m coverage report --fail-under=85
 
 lint: .venv/installed
@@ -39,12 +40,12 @@ audit: .venv-audit/installed
 	.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check 'pip-audit>=2.10,<3'
 	touch $@
 
-# The exact versions come from requirements.txt; the project itself is linked in, not copied.
+# The exact versions come from requirements.txt, so that pip has nothing to resolve; its check tells what is missing there. The
+# project itself is linked in, not copied. Python compiles what it imports; compiling all that could be takes longer.
 .venv/installed: requirements.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.12 …")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps -r requirements.txt -e .
 	$(BIN)/python -m pip check
 	touch $@
 
