@@ -30,12 +30,15 @@ _ENOUGH = 2 * 2**30  # bytes
 
 
 def pytest_configure() -> None:
-    """Files of tests lie in memory where there is room: a commit of SQLite's waits for the disk elsewhere.
+    """Keep the files of tests in memory where there is room: elsewhere SQLite's commits wait for the disk.
 
     No test takes the power away, and what a killed process wrote is in the file in either place.
     """
     if os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ENOUGH:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
+    early = Coverage.current() if "PYTEST_XDIST_WORKER" in os.environ else None
+    if early:  # pytest-cov starts a second one in a worker, and `no_cover` would go back to this one
+        early.stop()
 
 
 @pytest.fixture(autouse=True)
