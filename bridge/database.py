@@ -208,9 +208,7 @@ class Database:
     async def _listen_once(self) -> None:
         closed = asyncio.Event()
         async with translated():
-            connection = await self._writer.raw_connection()
-            driver: Any = connection.driver_connection
-            connection.detach()
+            driver = await self._connected()
             driver.add_termination_listener(lambda _: closed.set())
             await driver.add_listener(_CHANNEL, lambda *heard: self.ring(heard[3]))
         try:
@@ -218,6 +216,16 @@ class Database:
         finally:
             with suppress(Exception):
                 await driver.close(timeout=1)
+
+    async def _connected(self) -> Any:
+        """A connection of asyncpg's outside the pool; what the server refuses it with is not SQLAlchemy's."""
+        try:
+            connection = await self._writer.raw_connection()
+        except self._writer.dialect.loaded_dbapi.Error as refused:
+            raise Unavailable(reason(refused)) from refused
+        driver = connection.driver_connection
+        connection.detach()
+        return driver
 
     def _bell(self, topic: str) -> asyncio.Event:
         return self._bells.setdefault(topic, asyncio.Event())
