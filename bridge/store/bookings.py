@@ -182,11 +182,13 @@ class Bookings:
         """Erase what has left every feed: what starts before a time, what hosts lost before another.
 
         Also, of the `unlisted`, which Copera has no more, what was called off before that or has no time.
+        What changed since then stays although it starts so early: it was moved there, which every replica
+        must still see, and may come back, with marks that go on from those that calendars know.
         """
         over = or_(farewells.c.start < before, farewells.c.closed_at < left_before)
         off = or_(bookings.c.start.is_(None), bookings.c.closed_at < left_before)
         async with self._database.write() as connection:
-            await _erase(connection, bookings.c.start < before)
+            await _erase(connection, and_(bookings.c.start < before, bookings.c.full_at < left_before))
             for first in range(0, len(unlisted), SLICE):
                 await _erase(connection, and_(bookings.c.uid.in_(unlisted[first : first + SLICE]), off))
             await connection.execute(delete(farewells).where(over))

@@ -276,6 +276,33 @@ async def test_past_bookings_age_out_at_midnight(site: Site) -> None:
     assert parsedate_to_datetime(response.headers["Last-Modified"]) > datetime.now(UTC) + timedelta(days=78)
 
 
+async def test_moved_out_of_the_window_and_back(site: Site) -> None:
+    """It leaves a feed that is kept ready as it leaves others, and comes back with a higher SEQUENCE."""
+    await fill(site)
+    moved = book(site)
+    calendar = site.workshop.stand_in.calendar
+    calendar.reschedule(moved, SOON + timedelta(days=1))
+    await site.workshop.mirror.refresh()
+    [before] = [e for e in check(await site.calendar()) if e["UID"] == uid(moved)]
+    calendar.reschedule(moved, SOON - timedelta(days=200))
+    for days in (0, 20):
+        site.workshop.clock.ahead = timedelta(days=days)
+        await site.workshop.mirror.refresh()
+        data = await site.calendar()
+        assert uid(moved) not in {e["UID"] for e in check(data)}
+    site.feeds._shelf.clear()
+    assert await site.calendar() == data
+    calendar.reschedule(moved, SOON + timedelta(days=30))
+    await site.workshop.mirror.refresh()
+    [after] = [e for e in check(await site.calendar()) if e["UID"] == uid(moved)]
+    assert after.decoded("SEQUENCE") > before.decoded("SEQUENCE")
+    calendar.reschedule(moved, SOON - timedelta(days=200))
+    await site.workshop.mirror.refresh()
+    site.workshop.clock.ahead = timedelta(days=53)
+    await site.workshop.mirror.refresh()
+    assert moved not in await site.workshop.bookings.traces(SOON)
+
+
 async def test_who_fetched_it(site: Site) -> None:
     """Per address and client, the last time; on the page at once, in the store soon."""
     await fill(site)
