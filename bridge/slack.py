@@ -193,6 +193,16 @@ class Slack:
         user = data.get("user") or {}
         return "" if user.get("deleted") else str(user.get("id", ""))
 
+    async def has_user(self, user: str) -> bool:
+        """Whether somebody active has this id. Raises CallError."""
+        try:
+            data = await self._read("users.info", self._client.users_info, {"user": user})
+        except CallError as problem:
+            if problem.outcome.error in {"user_not_found", "user_not_visible"}:
+                return False
+            raise
+        return not (data.get("user") or {}).get("deleted")
+
     async def direct_channel(self, user: str) -> str:
         """The id (D…) of the direct conversation with a user. Raises CallError."""
         data = await self._read("conversations.open", self._client.conversations_open, {"users": user})

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bridge.core.rules.destinations import CHANNEL_ID, HOST, WEBHOOK
+from bridge.core.rules.destinations import CHANNEL_ID, HOST, USER_ID, WEBHOOK
 from bridge.core.rules.file import MOST_BYTES, Loaded, load
 from bridge.core.rules.rules import Post, Rules
 from bridge.core.yaml_file.problems import RulesError
@@ -18,10 +18,13 @@ _SHOWN = 3
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """Channels, e-mails and webhooks, each with who names it first, and whether hosts are looked up."""
+    """Channels, people and webhooks, each with who names it first, and whether hosts are looked up.
+
+    People are named by their e-mail or their Slack id.
+    """
 
     channels: Mapping[str, str] = field(default_factory=dict)
-    mails: Mapping[str, str] = field(default_factory=dict)
+    people: Mapping[str, str] = field(default_factory=dict)
     webhooks: Mapping[str, str] = field(default_factory=dict)
     hosts: bool = False
     direct: bool = False
@@ -30,7 +33,7 @@ class Needs:
 def needs(rules: Rules) -> Needs:
     """What these rules name, in their order."""
     channels: dict[str, str] = {}
-    mails: dict[str, str] = {}
+    people: dict[str, str] = {}
     webhooks: dict[str, str] = {}
     hosts = direct = False
     for place, who in _places(rules):
@@ -41,13 +44,13 @@ def needs(rules: Rules) -> Needs:
         else:
             direct = True
             hosts = hosts or place == HOST
-            if place != HOST and place.startswith("@"):
-                mails.setdefault(place[1:], who)
+            if place != HOST:
+                people.setdefault(place.removeprefix("@"), who)
     for post, who in _posts(rules):
         hosts = hosts or post.mention == "host"
-        if "@" in post.mention:
-            mails.setdefault(post.mention, who)
-    return Needs(channels, mails, webhooks, hosts, direct)
+        if "@" in post.mention or USER_ID.fullmatch(post.mention):
+            people.setdefault(post.mention, who)
+    return Needs(channels, people, webhooks, hosts, direct)
 
 
 def _posts(rules: Rules) -> Iterator[tuple[Post, str]]:

@@ -57,7 +57,7 @@ def examine_scopes(granted: frozenset[str], needed: Needs, *, private: bool) -> 
         channels=bool(needed.channels),
         private=private,
         direct=needed.direct,
-        people=needed.hosts or bool(needed.mails),
+        people=needed.hosts or bool(needed.people),
     )
     missing = [scope for scope in SCOPES if scope.name not in granted]
     for scope in missing:

@@ -117,40 +117,48 @@ def _channel(label: str, channel: Channel | None, who: Identity, *, by_id: bool)
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """Somebody to be found in Slack by e-mail, and how the line calls them."""
+    """Somebody to be found in Slack by e-mail or id, how the line calls them, and what to do when in vain."""
 
     label: str
-    mail: str
+    address: str
+    remedy: str
+
+    async def is_found(self, slack: Slack) -> bool:
+        """Raises CallError."""
+        if "@" in self.address:
+            return bool(await slack.user_by_email(self.address))
+        return await slack.has_user(self.address)
 
 
 async def _people(slack: Slack, needed: Needs, people: list[Person]) -> AsyncIterator[Finding]:
     """A line for all who are found, and one for each who is not."""
     bad = problem if needed.hosts else notice
-    wanted = [_Wanted(f"{mail} ({rule})", mail) for mail, rule in needed.mails.items()]
-    found = sum(bool(person.slack) for person in people)
-    wanted += [
-        _Wanted(f"host {person.name or person.id} ({person.id})", person.email)
-        for person in people
-        if person.email and not person.slack
-    ]
+    wanted = [_Wanted(f"{who} ({rule})", who, _CORRECT) for who, rule in needed.people.items()]
+    wanted += [_host(person) for person in people if person.slack or person.email]
+    found = 0
     if unknown := [person for person in people if not person.slack and not person.email]:
         yield bad("people", _unknown(unknown), _ADD.format(id=unknown[0].id))
     for one in wanted[:_MOST_PEOPLE]:
         try:
-            slack_id = await slack.user_by_email(one.mail)
+            is_found = await one.is_found(slack)
         except CallError as error:
             if error.outcome.error != "missing_scope":  # that one is told with the scopes
                 said, remedy = words(error.outcome)
                 yield notice("people", f"not all could be looked up: {said}", remedy)
             return
-        found += bool(slack_id)
-        if not slack_id:
-            is_named = one.mail in needed.mails
-            say = problem if is_named else bad
-            remedy = _CORRECT if is_named else _ADD.format(id=one.label.rpartition("(")[2].rstrip(")"))
-            yield say("people", f"{one.label}: Slack knows nobody by {one.mail}", remedy)
+        found += is_found
+        if not is_found:
+            say = problem if one.address in needed.people else bad
+            yield say("people", f"{one.label}: Slack knows nobody by {one.address}", one.remedy)
     for finding in _summary(found, len(wanted)):
         yield finding
+
+
+def _host(person: Person) -> _Wanted:
+    label = f"host {person.name or person.id} ({person.id})"
+    if person.slack:
+        return _Wanted(label, person.slack, _REPLACE.format(id=person.id))
+    return _Wanted(label, person.email, _ADD.format(id=person.id))
 
 
 def _unknown(people: Sequence[Person]) -> str:
@@ -161,7 +169,8 @@ def _unknown(people: Sequence[Person]) -> str:
     return f"{hosts}: no e-mail is known, so that Slack cannot be asked"
 
 
-_CORRECT: Final = "correct the e-mail in the rules, or write the person's Slack id (U…)"
+_CORRECT: Final = "correct the e-mail or the id in the rules; Slack's profiles have *Copy member ID*"
+_REPLACE: Final = "correct in the rules under people:  {id}: {{slack: U…}}"
 _ADD: Final = "add to the rules under people:  {id}: {{email: …, slack: U…}}"
 
 

@@ -1,4 +1,4 @@
-"""The conversations.*, users.* and auth.* methods.
+"""The conversations.* methods.
 
 Sources: the docs.slack.dev page of each method. Ours, where they are silent: a conversation with
 several people at once (mpim) is not served, and a limit out of range is invalid_limit.
@@ -15,14 +15,9 @@ from typing import TypeVar
 
 from bridge.sandbox.slack_chat import Args, Body, Handler, as_json, required, truthy
 from bridge.sandbox.slack_workspace import (
-    BOT,
     BOT_USER,
-    TEAM,
-    TEAM_NAME,
-    TEAM_URL,
     Channel,
     SlackError,
-    User,
     Workspace,
 )
 
@@ -251,41 +246,6 @@ def _in_channel(channel: Channel, ts: str, metadata: bool) -> Body:
     return body
 
 
-def lookup_by_email(team: Workspace, args: Args) -> Body:
-    """users.lookupByEmail: `{user}`; users_not_found otherwise."""
-    team.require("users:read.email")
-    user = team.user_by_email(required(args, "email"))
-    if user is None:
-        raise SlackError("users_not_found")
-    return {"user": _person(user)}
-
-
-def _person(user: User) -> Body:
-    return {
-        "id": user.id,
-        "team_id": TEAM,
-        "name": user.name.lower().replace(" ", "."),
-        "real_name": user.name,
-        "deleted": user.deleted,
-        "tz": user.tz,
-        "is_bot": user.id == BOT_USER,
-        "profile": {"real_name": user.name, "display_name": user.name.split()[0], "email": user.email},
-    }
-
-
-def auth_test(team: Workspace, args: Args) -> Body:
-    """auth.test: who the token belongs to; needs no scope."""
-    return {
-        "url": TEAM_URL,
-        "team": TEAM_NAME,
-        "user": team.users[BOT_USER].name,
-        "team_id": TEAM,
-        "user_id": BOT_USER,
-        "bot_id": BOT,
-        "is_enterprise_install": False,
-    }
-
-
 METHODS: Mapping[str, Handler] = {
     "conversations.list": list_channels,
     "conversations.info": info,
@@ -294,6 +254,4 @@ METHODS: Mapping[str, Handler] = {
     "conversations.members": members,
     "conversations.history": history,
     "conversations.replies": replies,
-    "users.lookupByEmail": lookup_by_email,
-    "auth.test": auth_test,
 }

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from bridge.sandbox import slack_chat, slack_conversations
+from bridge.sandbox import slack_chat, slack_conversations, slack_users
 from bridge.sandbox.faults import Args, Fault, Faults, Latency, RateLimit, Refuse, spoil
 from bridge.sandbox.server import Call
 from bridge.sandbox.slack_chat import Body
@@ -26,7 +26,7 @@ from bridge.sandbox.slack_limits import Limits, Meter
 from bridge.sandbox.slack_records import Limited
 from bridge.sandbox.slack_workspace import SlackError, Workspace
 
-METHODS = {**slack_chat.METHODS, **slack_conversations.METHODS}
+METHODS = {**slack_chat.METHODS, **slack_conversations.METHODS, **slack_users.METHODS}
 
 Write = Callable[[int, Body], web.Response]
 """Makes an answer of a status and a body: JSON for methods, plain text for webhooks."""

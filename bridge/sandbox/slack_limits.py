@@ -17,6 +17,7 @@ TIERS = {
     "conversations.list": 20,
     "chat.update": 50,
     "chat.delete": 50,
+    "users.info": 100,
     "users.lookupByEmail": 50,
     "conversations.info": 50,
     "conversations.join": 50,

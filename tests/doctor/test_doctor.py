@@ -61,6 +61,10 @@ def rules(old: str, new: str) -> Callable[[World], None]:
     return change
 
 
+def addition(text: str) -> Callable[[World], None]:
+    return lambda world: setattr(world, "rules", world.rules + text)
+
+
 def sql(statement: str) -> Callable[[World], None]:
     def change(world: World) -> None:
         with sqlite3.connect(world.file) as connection:
@@ -131,7 +135,10 @@ BROKEN: dict[str, Change] = {
     "channel not joined, no scope": all_of(channel("sales", is_member=False), without("chat:write.public")),
     "private channel not joined": channel("C0HIRING1", is_member=False),
     "host who left": leave,
+    "host with an id of nobody": addition("people: {665f7e034b6f9b22a6970d3d: {slack: U0NOBODY1}}\n"),
     "mention unknown to Slack": rules("lead@example.com", "gone@example.com"),
+    "mention of an id of nobody": rules("lead@example.com", "U0NOBODY1"),
+    "destination that is nobody": rules('"@host"', "U0NOBODY1"),
     "address without HTTPS": setting("BRIDGE_PUBLIC_URL", "http://bridge.invalid"),
     "address of nobody": setting("BRIDGE_PUBLIC_URL", "http://127.0.0.1:1"),
     "address of something else": lambda world: setattr(world, "health", 502),

@@ -63,6 +63,9 @@ async def test_a_person_is_found_and_a_conversation_opened(
     user = (await client.users_lookupByEmail(email="Ana@Example.com"))["user"]
     assert (user["id"], user["deleted"]) == (ana.id, False)
     assert await error(client.users_lookupByEmail(email="x@example.com")) == "users_not_found"
+    assert (await client.users_info(user=ana.id))["user"]["deleted"] is False
+    assert (await client.users_info(user="U0GONE"))["user"]["deleted"] is True
+    assert await error(client.users_info(user="U0NOBODY")) == "user_not_found"
     assert await error(client.conversations_open(users=ana.id, prevent_creation=True)) == "channel_not_found"
     first = await client.conversations_open(users=[ana.id])
     again = await client.conversations_open(users=ana.id)
