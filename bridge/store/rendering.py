@@ -21,7 +21,7 @@ _KEY: Final = "rendering"
 async def keep_up(database: Database, now: datetime) -> bool:
     """Whether the version before showed bookings differently; one of all replicas lets the marks rise.
 
-    The mirror's row must be there. Raises Unavailable.
+    Where there are no bookings yet, none was shown. The mirror's row must be there. Raises Unavailable.
     """
     insert = sqlite.insert if database.is_sqlite else postgresql.insert
     said = insert(facts).values(key=_KEY, value=RENDERING, at=now)
@@ -32,11 +32,12 @@ async def keep_up(database: Database, now: datetime) -> bool:
         if await connection.scalar(said.returning(facts.c.key)) is None:
             return False
         revision, _ = await next_revision(connection)
+        rose = 0
         for table in (bookings, booking_hosts, farewells):
-            await connection.execute(update(table).values(_risen(table, revision, now)))
+            rose += (await connection.execute(update(table).values(_risen(table, revision, now)))).rowcount
         await database.announce(connection, TOPIC)
     database.ring(TOPIC)
-    return True
+    return rose > 0
 
 
 def _risen(table: Table, revision: int, now: datetime) -> dict[str, Any]:

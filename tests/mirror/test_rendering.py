@@ -14,6 +14,7 @@ from bridge.core.feeds.feeds import ALL, Who
 from bridge.core.feeds.tokens import DETAILS, Options
 from bridge.core.messages.samples import samples
 from bridge.store import rendering
+from bridge.store.refreshes import Refreshes
 from bridge.store.rendering import keep_up
 from tests.feeds.calendars import BOOKING, entry
 from tests.mirror.conftest import Workshop
@@ -51,6 +52,11 @@ async def test_every_revision_rises_once(workshop: Workshop, monkeypatch: pytest
         assert old.keys() == new.keys()
         assert all(_is_one_step(old[uid], new[uid]) for uid in old)
     assert any(after)
+
+
+async def test_a_new_database_was_shown_to_nobody(workshop: Workshop) -> None:
+    await Refreshes(workshop.database).prepare()
+    assert not await keep_up(workshop.database, workshop.clock())
 
 
 def _is_one_step(old: Entry, new: Entry) -> bool:
