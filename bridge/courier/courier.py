@@ -179,7 +179,9 @@ class Courier:
         """Write outcomes down, however long the database takes: they must not be sent again."""
         while True:
             try:
-                settled = await self._deliveries.settle(batch, self._claimant.owner, self._clock())
+                settled = await self._deliveries.settle(
+                    batch, self._claimant.owner, self._clock(), leave=self._stopping
+                )
                 break
             except Unavailable as trouble:
                 self._database.tell_away("courier", trouble)

@@ -78,14 +78,22 @@ class Deliveries:
         found = zip(rows, chosen, strict=True)
         return {row.seq: probes for row, probes in found if probes is not None}, True
 
-    async def settle(self, settlements: Sequence[Settlement], owner: str, now: datetime) -> Settled:
+    async def settle(
+        self, settlements: Sequence[Settlement], owner: str, now: datetime, *, leave: bool = False
+    ) -> Settled:
         """Write what became of claimed deliveries and what it means for gates, in one transaction.
 
-        A claim that another replica took over meanwhile is not ours to settle.
+        A claim that another replica took over meanwhile is not ours to settle. `leave` tells the other
+        replicas that what these deliveries held up is theirs: this process claims nothing more.
         """
-        return await self._database.transact(
-            lambda connection: self.settle_within(connection, settlements, owner, now)
-        )
+
+        def settle(connection: Connection) -> Settled:
+            settled = self.settle_within(connection, settlements, owner, now)
+            if leave:
+                self._database.notify(connection, TOPIC)
+            return settled
+
+        return await self._database.transact(settle)
 
     def settle_within(
         self, connection: Connection, settlements: Sequence[Settlement], owner: str, now: datetime

@@ -356,3 +356,43 @@ async def test_what_another_process_asks_for_is_done_soon(
         await History(beside).retry([], bridge.service.clock())
         await beside.close()
         await eventually(lambda: bridge.posted("#sales"))
+
+
+async def test_what_a_stopping_replica_held_up_goes_on_at_once(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its last call ends when it claims nothing more; the other hears of it, and not by looking."""
+    monkeypatch.setattr(courier, "_IDLE", 3600.0)
+    slack = SlackStandIn()
+    slack.add_channel("sales")
+    await slack.start()
+    (tmp_path / "two").mkdir()
+    options: dict[str, Any] = {"database_url": postgres_url, "slack": slack}
+    async with running(tmp_path, **options) as first:
+        released = asyncio.Event()
+        sender = first.service.courier._sender
+        send = sender.send
+
+        async def held_up(*arguments: Any) -> Any:
+            settlement = await send(*arguments)
+            await released.wait()
+            return settlement
+
+        monkeypatch.setattr(sender, "send", held_up)
+        await first.send("created", 0)
+        await eventually(lambda: first.posted("#sales"))
+        async with running(tmp_path / "two", **options) as second:
+            await first.send("cancelled", 1, status="CANCELLED")
+            await eventually(lambda: _waits(second))
+            await asyncio.sleep(0.5)  # it has looked, and the card is the first one's
+            stopping = asyncio.create_task(first.service.close())
+            await eventually(lambda: first.service.courier._stopping)
+            released.set()
+            await stopping
+            await second.settled()
+            assert len(second.replies("#sales")) == 1
+    await slack.stop()
+
+
+async def _waits(bridge: Bridge) -> bool:
+    return (await bridge.service.queue()).waiting == 1
