@@ -31,6 +31,7 @@ from bridge.courier.clock import SharedClock
 from bridge.courier.courier import Courier
 from bridge.courier.sending import Sender
 from bridge.database import Database
+from bridge.departing import watched
 from bridge.metrics import Metrics
 from bridge.mirror import Mirror
 from bridge.opening import open_database
@@ -123,6 +124,7 @@ class Service:
             connector=aiohttp.TCPConnector(limit=100),
             cookie_jar=aiohttp.DummyCookieJar(),  # Slack's API keeps no state in cookies
             json_serialize=as_json,
+            trace_configs=None if self.database.is_alone else [watched()],
         )
         self.metrics = Metrics()
         self._slack = Slack(

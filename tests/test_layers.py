@@ -23,7 +23,10 @@ LAYERS = (
     {"store", "slack", "copera"},
     {"opening"},
     {"database", "migrations", "upgrade"},
-    {"tables", "sqlite_writer", "settings", "folding", "heap", "logs", "metrics", "outflow", "tasks"},
+    {
+        *("tables", "sqlite_writer", "settings", "folding", "heap", "logs", "metrics", "departing"),
+        *("outflow", "tasks"),
+    },
     {"core"},
 )
 """From high to low; siblings do not import each other."""

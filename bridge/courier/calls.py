@@ -21,6 +21,7 @@ from bridge.core.messages.messages import Rendered, render_plain
 from bridge.core.retry import WAITED, Outcome, Verdict
 from bridge.core.slack_values import Purpose
 from bridge.courier.addresses import Addresses, Unreachable
+from bridge.departing import departing
 from bridge.outflow import Outflow
 from bridge.slack import CallError, Slack
 from bridge.store.delivery import Attempt, Delivery
@@ -206,7 +207,10 @@ class Calls:
             if not self._holds():  # another replica may have taken it over, and may be sending it now
                 raise Failed(Outcome(Verdict.TRANSIENT, WAITED))
             begun = time.monotonic()
-            outcome = await call(form)
+            with departing(self._holds) as departure:
+                outcome = await call(form)
+            if departure.refused:
+                raise Failed(Outcome(Verdict.TRANSIENT, WAITED))
         self._note(method, outcome.error or "ok", begun)
         return outcome
 
