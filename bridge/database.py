@@ -9,6 +9,7 @@ import asyncio
 import os
 import re
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
@@ -31,6 +32,15 @@ T = TypeVar("T")
 
 _CHANNEL: Final = "booking_bridge"
 _NOTIFY: Final = text(f"SELECT pg_notify('{_CHANNEL}', :topic)")
+_TURN: Final = text("SELECT pg_advisory_xact_lock(CAST(:number AS bigint))")
+_END_TURNS: Final = text("""
+    SELECT count(pg_terminate_backend(pid)) FROM pg_locks JOIN pg_stat_activity USING (pid)
+    WHERE locktype = 'advisory' AND granted AND objsubid = 1
+        AND (CAST(CAST(classid AS bigint) << 32 | CAST(objid AS bigint) AS bigint)) = ANY(:numbers)
+        AND datname = current_database() AND database = datid AND usename = current_user
+        AND wait_event = 'ClientRead' AND xact_start < clock_timestamp() - make_interval(secs => :seconds)
+""")
+_LONG_TURN: Final = 8.0
 _CLOCK: Final = text("SELECT clock_timestamp()")
 _RECONNECT_SECONDS: Final = 2
 _LOOK_SECONDS: Final = 1
@@ -52,6 +62,7 @@ class Database:
         self._turn: asyncio.Lock | None = asyncio.Lock() if self.is_sqlite else None
         self._lock = lock
         self._bells: dict[str, asyncio.Event] = {}
+        self._turns: list[tuple[int, float]] = []  # which are waited for, since when
         self._sqlite = sqlite
         self._log_seen = (0, 0)
         self._away = Fold()
@@ -172,6 +183,31 @@ class Database:
         """As `announce`, within `transact`."""
         if not self.is_sqlite:
             connection.execute(_NOTIFY, {"topic": topic})
+
+    def take_turn(self, connection: Connection, number: int) -> None:
+        """Within `transact`: let nobody else into the same turn, among all replicas, until it ends."""
+        if self.is_sqlite:  # which lets only one in anyhow
+            return
+        waiting = (number, time.monotonic())
+        self._turns.append(waiting)
+        try:
+            connection.execute(_TURN, {"number": number})
+        finally:
+            self._turns.remove(waiting)
+
+    async def end_turns(self) -> None:
+        """End the turns that this process waits for and in which another one stopped. Raises Unavailable.
+
+        PostgreSQL by itself ends only what is idle, not what stopped between the parts of a statement.
+        """
+        long_ago = time.monotonic() - _LONG_TURN
+        numbers = {number for number, since in self._turns if since < long_ago}
+        if numbers:
+            async with self.write() as connection:
+                values = {"numbers": sorted(numbers), "seconds": _LONG_TURN}
+                ended = await connection.scalar(_END_TURNS, values)
+            if ended:
+                log.warning("database.turn_ended", reason="another replica stopped in it", sessions=ended)
 
     async def wait(self, topic: str, seconds: float) -> None:
         """Return when the topic rings, at the latest after so many seconds."""

@@ -22,6 +22,13 @@ from bridge.upgrade import TooNew, upgrade
 
 _BUSY_SECONDS: Final = 3
 _DETAIL: Final = re.compile(r"(?s)\nDETAIL:.*|(?<=query argument )\$.*")
+_STILLNESS: Final = """
+SET idle_in_transaction_session_timeout = '8s';
+SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3
+"""
+"""PostgreSQL ends what a process left undone that was stopped, or whose machine is gone: its locks would else
+keep the other replicas out for hours."""
+
 _FORBIDDEN: Final = "42501"  # PostgreSQL's state for what the role may not do
 
 
@@ -132,7 +139,13 @@ def _postgres_engine(url: URL, *, command_seconds: float | None, **pool: Any) ->
     arguments = {"timeout": _BUSY_SECONDS, "command_timeout": command_seconds, "dsn": options}
     engine = create_async_engine(url.set(query={}), hide_parameters=True, connect_args=arguments, **pool)
     event.listen(engine.sync_engine, "handle_error", _cut_details)
+    if command_seconds is not None:
+        event.listen(engine.sync_engine, "connect", _limit_stillness)
     return engine
+
+
+def _limit_stillness(connection: Any, _record: object) -> None:
+    connection.run_async(lambda driver: driver.execute(_STILLNESS))
 
 
 async def _migrate(url: URL, writer: AsyncEngine) -> None:

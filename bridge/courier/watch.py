@@ -117,6 +117,7 @@ class Watch:
         await self._watch_clock()
         if not self._database.is_alone:
             await self._holder.renew()
+            await self._database.end_turns()
         if is_due or not self._database.is_alone:
             await self._take_over()
         if is_due or self._alarmed:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection, select, text, update
+from sqlalchemy import Connection, select, update
 
 from bridge.core.retry import Outcome
 from bridge.database import Database
@@ -19,7 +19,7 @@ from bridge.store.doorkeeper import EDITS, TOKEN, WORKSPACE, Candidate, Claimant
 from bridge.store.statements import IDS, among, upsert
 from bridge.tables.delivery import gates
 
-_LOCK: Final = text(f"SELECT pg_advisory_xact_lock({0x6761746573})")
+_TURN: Final = 0x6761746573
 _SOME: Final = select(gates).where(among(gates.c.key))
 _AFTER_JUMP: Final = timedelta(seconds=5)
 
@@ -32,8 +32,7 @@ class Gates:
 
     def lock(self, connection: Connection) -> None:
         """Let nobody else decide over gates until this transaction ends; take it before any row."""
-        if not self._database.is_sqlite:
-            connection.execute(_LOCK)
+        self._database.take_turn(connection, _TURN)
 
     def admit(
         self, connection: Connection, claimant: Claimant, candidates: Sequence[Candidate], now: datetime

@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, bindparam, literal_column, select, text, union, update
+from sqlalchemy import Connection, bindparam, literal_column, select, union, update
 
 from bridge.core.bookings import Booking, Event
 from bridge.core.identity import Name, Register
@@ -27,7 +27,7 @@ from bridge.tables.delivery import booking_states, cards, deliveries, events, ru
 T = TypeVar("T")
 
 TOPIC: Final = "deliveries"
-_ROUTER_LOCK: Final = 0x726F757465
+_ROUTER_TURN: Final = 0x726F757465
 _COLUMNS: Final = tuple(events.c[name] for name in StoredEvent.__slots__)
 
 
@@ -95,8 +95,7 @@ class RoutingStore:
         """
 
         def turn(connection: Connection) -> T:
-            if not self._database.is_sqlite:
-                connection.execute(text(f"SELECT pg_advisory_xact_lock({_ROUTER_LOCK})"))
+            self._database.take_turn(connection, _ROUTER_TURN)
             return work(RoutingTurn(self._database, connection))
 
         return await self._database.transact(turn, durable=False)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -31,6 +33,30 @@ async def test_one_of_two_replicas_is_killed(postgres_url: str, tmp_path: Path) 
         ]
         await gathered(events)
         await first.died()
+        await place.settled()
+        await place.check()
+
+
+async def test_one_of_two_replicas_is_paused(postgres_url: str, tmp_path: Path) -> None:
+    """Whatever it has locked and claimed the other takes over; when it goes on, it sends none of it, not
+    even what it had begun to send."""
+    async with world(tmp_path, database_url=postgres_url) as place:
+        first, second = await place.bridge(), await place.bridge()
+        storm = asyncio.gather(
+            *(
+                place.send(second, "created", f"b{number}", number, bookingTypeTitle="Storm")
+                for number in range(200)
+            )
+        )
+        async with asyncio.timeout(PATIENT):
+            while not await place.look("messages"):
+                await asyncio.sleep(0.01)
+        os.kill(first.pid, signal.SIGSTOP)
+        await storm
+        await place.settled()
+        os.kill(first.pid, signal.SIGCONT)
+        assert await _ready(place, first.url) == 200  # it is at work again
+        await place.send(first, "created", "last", 300, bookingTypeTitle="Storm")
         await place.settled()
         await place.check()
 
