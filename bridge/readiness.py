@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -18,6 +19,8 @@ from bridge.web.health import Part, Parts
 _OLD: Final = timedelta(minutes=5)
 _LATE: Final = 3
 """Intervals after which a refresh of the mirror is overdue."""
+_STORED: Final = ("slack", "queue", "copera", "mirror")
+"""Parts whose state is in the database."""
 
 
 class Readiness:
@@ -47,15 +50,26 @@ class Readiness:
         self._interval = interval
         self._begun = clock()
         self._down_since: datetime | None = None
+        self._seen: dict[str, tuple[str, str]] = {}
 
     async def parts(self) -> Parts:
         """Each part by name."""
+        return {name: self._dated(name, part) for name, part in (await self._parts()).items()}
+
+    def _dated(self, name: str, part: Part) -> Part:
+        """With the time since when it was seen in this state, where nothing better is known."""
+        if name not in self._seen or self._seen[name][0] != part.state:
+            self._seen[name] = part.state, _text(self._clock())
+        return part if part.since else replace(part, since=self._seen[name][1])
+
+    async def _parts(self) -> Parts:
         try:
             slack, queue = await self._slack(), await self._queue()
             copera = await self._copera()
         except Unavailable as problem:
             down = self._down(f"{problem}; events are refused with 503 until it is back")
-            return {"database": down, "rules": self._rules()}
+            unknown = Part("unknown", "it cannot be told without the database")
+            return {"database": down, "rules": self._rules(), **dict.fromkeys(_STORED, unknown)}
         return {"database": self._storing(), "rules": self._rules(), "slack": slack, "queue": queue, **copera}
 
     def _storing(self) -> Part:

@@ -10,7 +10,10 @@ from aiohttp import web
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part's state: ok, degraded (the job is still done), down, or off; `why` and the remedy in words."""
+    """One part's state: ok, degraded (the job is still done), down, off or unknown, `since` an ISO 8601 time.
+
+    `why` has the remedy, in words.
+    """
 
     state: str
     why: str = ""

@@ -392,7 +392,7 @@ async def test_health_tells_of_copera_and_the_mirror(world: World) -> None:
     async with world.run() as bridge:
         await looked(bridge)
         _, answer = await bridge.get("/readyz")
-        assert answer["parts"]["copera"] == {"state": "ok"}
+        assert answer["parts"]["copera"]["state"] == "ok"
         assert "1 bookings, read in full" in answer["parts"]["mirror"]["why"]
         world.copera.fault = Status(503)
         mirror = bridge.service.mirror

@@ -40,6 +40,8 @@ async def test_slack_is_degraded_since_then(tmp_path: Path, fault: Fault) -> Non
 async def test_a_lost_database_is_down_since_it_was_seen(tmp_path: Path) -> None:
     """503, and the same time however often it is asked."""
     async with running(tmp_path) as bridge:
+        _, well = await bridge.get("/readyz")
+        assert all(datetime.fromisoformat(one["since"]) for one in well["parts"].values())
         async with bridge.service.database.write() as connection:
             await connection.exec_driver_sql("ALTER TABLE gates RENAME TO gone")
         status, first = await bridge.get("/readyz")
@@ -48,6 +50,10 @@ async def test_a_lost_database_is_down_since_it_was_seen(tmp_path: Path) -> None
         assert status == 503
         assert first["parts"]["database"]["state"] == "down"
         assert first["parts"]["database"]["since"] == second["parts"]["database"]["since"]
+        assert first["parts"].keys() == well["parts"].keys()
+        assert first["parts"]["slack"]["state"] == "unknown"
         async with bridge.service.database.write() as connection:
             await connection.exec_driver_sql("ALTER TABLE gone RENAME TO gates")
-        assert (await part(bridge, "database")) == {"state": "ok"}
+        back = await part(bridge, "database")
+        assert (back["state"], "why" in back) == ("ok", False)
+        assert back["since"] > first["parts"]["database"]["since"]
