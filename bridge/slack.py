@@ -27,7 +27,10 @@ from bridge.core.slack_values import METADATA, Channel, Identity, Purpose, read_
 TIMEOUT: Final = 8.0
 """Seconds one call may take, shorter than a claim's lease."""
 
-_PAGES: Final = 5
+TOO_LONG: Final = "history_too_long"
+"""Ours: a conversation has more messages than are looked through."""
+
+_PAGES: Final = 25
 _SENT_NOTHING: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
 for _module in (async_base_client, async_webhook):
@@ -128,7 +131,10 @@ class Slack:
     async def find(
         self, channel: str, purpose: Purpose, since: datetime, *, thread_ts: str | None = None
     ) -> str | None:
-        """The ts of the message posted for this purpose, None when it is not there. Raises CallError."""
+        """The ts of the message posted for this purpose, None when it is not there. Raises CallError.
+
+        So it does, too, when there are more messages since then than can be read: it may be among them.
+        """
         cursor: str | None = None
         for _ in range(_PAGES):
             arguments: dict[str, Any] = {
@@ -154,7 +160,7 @@ class Slack:
             cursor = (data.get("response_metadata") or {}).get("next_cursor")
             if not cursor:
                 return None
-        return None
+        raise CallError(Outcome(Verdict.DESTINATION, TOO_LONG))
 
     async def told(self, channel: str, since: datetime) -> frozenset[str]:
         """The ids of the events that this app's latest messages there since then are about.

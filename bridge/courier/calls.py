@@ -23,7 +23,7 @@ from bridge.core.slack_values import Purpose
 from bridge.courier.addresses import Addresses, Unreachable
 from bridge.departing import departing
 from bridge.outflow import Outflow
-from bridge.slack import CallError, Slack
+from bridge.slack import TOO_LONG, CallError, Slack
 from bridge.store.delivery import Attempt, Delivery
 from bridge.store.people import SlackPlace
 
@@ -32,6 +32,7 @@ log = structlog.get_logger()
 _SKEW: Final = timedelta(hours=1)
 """How far Slack's clock may differ from ours when a message is looked up."""
 
+_LET_LOOK: Final = "give the app channels:history, groups:history, im:history and im:write, and invite it"
 _PATIENT: Final = {Verdict.LIMITED, Verdict.TRANSIENT, Verdict.UNKNOWN, Verdict.TOKEN}
 
 
@@ -174,8 +175,8 @@ class Calls:
         if outcome.verdict in _PATIENT and outcome.error != "missing_scope":
             is_token = outcome.verdict is Verdict.TOKEN
             raise Failed(outcome if is_token else replace(outcome, verdict=Verdict.TRANSIENT))
-        remedy = "give the app channels:history, groups:history, im:history and im:write, and invite it"
-        self._say_unseen(outcome.error, remedy)
+        is_long = outcome.error == TOO_LONG
+        self._say_unseen(outcome.error, "look whether it is there twice" if is_long else _LET_LOOK)
 
     def _say_unseen(self, error: str, remedy: str) -> None:
         log.warning(

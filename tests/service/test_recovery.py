@@ -7,6 +7,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 import structlog
@@ -252,6 +253,24 @@ async def test_an_incoming_webhook_cannot_be_asked(tmp_path: Path) -> None:
         assert len(bridge.posted("#sales")) == 2
         assert "delivery.sent_again_unseen" in [entry["event"] for entry in logs]
     await slack.stop()
+
+
+async def test_a_channel_with_too_many_messages_to_look_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was not found among those that were read may be there: it is sent again, and the log says so."""
+    monkeypatch.setattr("bridge.slack._PAGES", 1)
+    async with running(tmp_path) as bridge:
+        answer = Mock(data={"messages": [], "response_metadata": {"next_cursor": "more"}}, headers={})
+        history = AsyncMock(return_value=answer)
+        monkeypatch.setattr(bridge.service._slack._client, "conversations_history", history)
+        bridge.slack.fail_next("chat.postMessage", Drop(accepted=True))
+        with structlog.testing.capture_logs() as logs:
+            await bridge.send("created", 0)
+            await bridge.settled()
+        assert len(bridge.posted("#sales")) == 2
+        (said,) = [entry for entry in logs if entry["event"] == "delivery.sent_again_unseen"]
+        assert said["error"] == "history_too_long"
 
 
 async def test_a_replay_posts_only_where_it_has_not(database_url: str, tmp_path: Path) -> None:
