@@ -73,8 +73,8 @@ def _plain_text(text: str) -> str:
 
 
 def local(moment: datetime | None) -> str:
-    """A time for people, in the machine's zone."""
-    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S") if moment else "-"
+    """A time for people, in the machine's zone and with its name: a container's is seldom the reader's."""
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z") if moment else "-"
 
 
 def _plain(value: object) -> object:

@@ -35,7 +35,7 @@ async def _list(state: str, limit: int, as_json: bool) -> None:
     if as_json:
         print_json([asdict(delivery) for delivery in found])
         return
-    print_lines(line for delivery in found for line in describe(delivery)[:2])
+    print_lines(line for delivery in found for line in summary(delivery))
     if not found:
         typer.echo("no deliveries")
 
@@ -73,6 +73,13 @@ def not_retried(ids: Iterable[str], found: Iterable[DeliveryRecord]) -> list[str
         for each in ids
         if states.get(each) != "dead"
     ]
+
+
+def summary(delivery: DeliveryRecord) -> list[str]:
+    """A delivery in short, with what `events show` takes to tell all of it, and when it is tried again."""
+    head, *more = describe(delivery)
+    again = [f"  to be tried at {local(delivery.next_at)}"] if delivery.state == "waiting" else []
+    return [f"{head}  booking {delivery.booking_id}", *more[:1], *again]
 
 
 def describe(delivery: DeliveryRecord) -> list[str]:

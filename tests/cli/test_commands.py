@@ -10,13 +10,14 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from bridge.cli.deliveries import not_retried
+from bridge.cli.deliveries import not_retried, summary
 from bridge.core.reading import read_envelope
 from bridge.opening import open_database
 from bridge.store.history import DeliveryRecord
@@ -169,6 +170,29 @@ def test_retry_says_which_deliveries_are_not_dead() -> None:
     assert not_retried(["d1", "d2"], found) == [
         "delivery 'd2' is sent, not dead; only dead ones are tried again"
     ]
+
+
+def test_the_list_says_whose_delivery_it_is_and_when_it_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With the zone's name beside every time."""
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    at = datetime(2026, 7, 6, tzinfo=UTC)
+    common = ("d", "e", "b7", "#a", "r", "card")
+    why = "http_502: wait"
+    try:
+        waiting = summary(DeliveryRecord(*common, "waiting", 2, at, "", "", "http_502", why, at, None))
+        sent = summary(DeliveryRecord(*common, "sent", 1, at, "C1", "1.0", "", "", at, at))
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert waiting == [
+        "d  waiting  #a  by r  2026-07-06 09:00:00 JST  booking b7",
+        "  http_502: wait",
+        "  to be tried at 2026-07-06 09:00:00 JST",
+    ]
+    assert sent == ["d  sent     #a  by r  2026-07-06 09:00:00 JST  booking b7", "  message C1 1.0"]
 
 
 def test_check_imports_no_service(tmp_path: Path) -> None:
