@@ -134,7 +134,7 @@ def test_a_table_has_whole_lines_for_grep(tmp_path: Path, migrated_file: Path, r
     heads, line = out.splitlines()
     assert status == 0
     assert heads.split() == ["received", "event", "state", "booking", "id", "problem"]
-    assert line.split()[2:] == [event["name"], "received", booking, event["id"]]
+    assert line.split()[3:] == [event["name"], "received", booking, event["id"]]
     assert line.index(booking) == heads.index("booking")
 
 
