@@ -60,7 +60,7 @@ def _hosts(scene: Scene) -> Markup:
     was = scenes.host_names(scene, previous) if previous else ""
     if scene.former:
         return _sentence("It is no longer yours", "; it is now with ", now)
-    if previous and scene.host in scene.booking.host_ids and scene.host not in previous.host_ids:
+    if scenes.is_gained(scene):
         return _sentence("It is now yours", "; it was with ", was)
     return join([ours("Now with "), now, _sentence("", "; was with ", was)]) if now else NOTHING
 

@@ -33,6 +33,7 @@ _LONGEST_NAME: Final = 200
 _MOST_DETAILS: Final = 20
 _REQUESTED: Final = EventKind("created", "Requested", ":raised_hand:")
 _FORMER: Final = EventKind("reassigned", "No longer yours", ":wave:")
+_NOW_YOURS: Final = EventKind("reassigned", "Now yours", EVENT_KINDS["reassigned"].emoji)
 _NO_LOOK: Final = Look()
 _OVER: Final = {CANCELLED: EVENT_KINDS["cancelled"], DECLINED: EVENT_KINDS["declined"]}
 
@@ -84,7 +85,15 @@ def headline(scene: Scene) -> EventKind:
         return _OVER[status]
     if event.name == "created" and status == PENDING:
         return _REQUESTED
+    if event.name == "reassigned" and is_gained(scene):
+        return _NOW_YOURS
     return event.kind
+
+
+def is_gained(scene: Scene) -> bool:
+    """Whether this is told to a host whose booking it was not before."""
+    before = scene.previous.host_ids if scene.previous else ()
+    return bool(before) and scene.host in scene.booking.host_ids and scene.host not in before
 
 
 def over(scene: Scene) -> bool:
