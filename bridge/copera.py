@@ -23,6 +23,7 @@ from aiohttp import hdrs
 from yarl import URL
 
 from bridge.core.bookings import BookingType, Person
+from bridge.core.json_body import canonical
 from bridge.core.pages import next_cursor, read_page, seconds_asked
 from bridge.core.reading import read_member, read_type
 from bridge.core.refresh import Sighting, sighting
@@ -162,7 +163,7 @@ class Copera:
         path = f"/bookings/{quote(uid, safe='')}"
         answer = _mapping(await self._get(path, {}, attempts, read=json.loads, missing={}))
         found = _mapping(answer.get("booking")) or answer
-        told = sighting(found, json.dumps(found), read_at)
+        told = sighting(found, canonical(found).decode(), read_at)
         return told if told.uid else None
 
     async def types(self) -> tuple[BookingType, ...]:
@@ -191,7 +192,7 @@ class Copera:
         query: Mapping[str, str],
         attempts: int,
         *,
-        read: Callable[[str], Read],
+        read: Callable[[bytes], Read],
         missing: Read | None = None,
     ) -> Read:
         """What `read` makes of an answer; `missing`, if that is given, for a 404."""
@@ -200,7 +201,7 @@ class Copera:
                 status, body = await self._ask(path, query, allowed=missing is not None)
                 if status == 404 and missing is not None:
                     return missing
-                return read(body.decode("utf-8"))
+                return read(body)
             except _Later as later:
                 trouble, seconds = str(later), later.seconds
             except (ValueError, RecursionError):

@@ -20,6 +20,16 @@ def decode(body: bytes) -> object:
     return _DECODER.decode(str(body, "utf-8"))
 
 
+def loads(body: bytes) -> object:
+    """The JSON of another service's answer, where 30.0 need not be 30. Raises ValueError, RecursionError.
+
+    An integer of more than 64 bits may become a float.
+    """
+    with suppress(orjson.JSONDecodeError):
+        return orjson.loads(body)
+    return json.loads(body)
+
+
 def _has_fraction(values: Iterable[object]) -> bool:
     """Whether there is a number that is no integer of 64 bits. Raises RecursionError."""
     for value in values:
@@ -34,12 +44,12 @@ def _has_fraction(values: Iterable[object]) -> bool:
     return False
 
 
-def canonical(identity: list[object]) -> bytes:
+def canonical(value: object) -> bytes:
     """The same bytes for equal JSON: keys sorted, nothing optional."""
     try:
-        return orjson.dumps(identity, option=orjson.OPT_SORT_KEYS)
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     except (TypeError, ValueError):  # half a surrogate pair, or a number of more than 64 bits
-        return json.dumps(identity, sort_keys=True, separators=(",", ":")).encode()
+        return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
 
 def as_json(value: object) -> str:

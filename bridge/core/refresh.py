@@ -7,7 +7,6 @@ wrong is not believed: one bad answer cannot empty a calendar.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -18,6 +17,7 @@ from bridge.core.bookings import CANCELLED, DECLINED, Booking
 from bridge.core.feeds.calendar import View, changed
 from bridge.core.feeds.entries import Entry, Mark, Record, is_off
 from bridge.core.feeds.tokens import DETAILS
+from bridge.core.json_body import loads
 from bridge.core.reading import read_booking
 from bridge.core.text import text
 
@@ -63,7 +63,7 @@ def sighting(item: Mapping[str, object], document: str, read_at: datetime) -> Si
 
 def seen(told: Sighting) -> Booking:
     """The booking that the read API told of."""
-    document = json.loads(told.document)
+    document = loads(told.document.encode())
     return read_booking(document if isinstance(document, dict) else {})
 
 
