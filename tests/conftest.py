@@ -26,6 +26,7 @@ settings.load_profile("quick")  # the other: make test ARGS=--hypothesis-profile
 
 
 _MEMORY = Path("/dev/shm")
+_STORIES = {"feeds", "mirror", "repair", "service", "web"}
 _ENOUGH = 2 * 2**30  # bytes
 
 
@@ -57,14 +58,13 @@ def logs_of_one_test() -> Iterator[None]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tracing doubles the time that a test takes: what goes through the same code again is not traced.
 
-    A property tries many values of what cases cover already. A story of the whole service differs from one
-    database to the other, or from one form of the ids, by a few lines, which the store's tests trace.
+    A property tries many values of what cases cover already. A story of several parts of the service differs
+    from one database, or one trouble, to another by a few lines, which the tests of the parts trace.
     """
     for item in items:
-        again = getattr(getattr(item, "callspec", None), "indices", {})
-        is_repeated = again.get("database_url") or again.get("ids")
+        turns = getattr(getattr(item, "callspec", None), "indices", {})
         is_property = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
-        if is_property or (is_repeated and "store" not in item.path.parts):
+        if is_property or (any(turns.values()) and _STORIES & set(item.path.parts)):
             item.add_marker(pytest.mark.no_cover)
 
 

@@ -24,6 +24,7 @@ from bridge.store.history import DeliveryRecord
 from bridge.store.intake import Intake
 from tests import payloads
 from tests.cli.conftest import Run
+from tests.forked import command
 
 GOOD = 'version: 1\nrules: [{post: {to: "#sales"}}]\n'
 BAD = 'version: 1\nrules: [{posst: {to: "#sales"}}]\n'
@@ -252,7 +253,7 @@ def test_serve_tells_a_supervisor_whether_to_try_again(
         "BRIDGE_RULES": str(tmp_path / "rules.yaml"),
         "BRIDGE_DATABASE_URL": f"sqlite:///{tmp_path / 'bridge.db'}",
     }
-    done = python("-c", "from bridge.cli import main; main()", "serve", **(fine | wrong))
+    done = command("serve", environment=fine | wrong, folder=tmp_path)
     assert done.returncode == status
     assert "hunter2" not in done.stderr
     assert len(done.stderr.splitlines()) == 1
@@ -276,15 +277,13 @@ def test_a_later_versions_database_is_told_in_a_line(tmp_path: Path, migrated_fi
 
 def test_serve_refuses_a_webhook_that_is_not_configured(tmp_path: Path) -> None:
     (tmp_path / "rules.yaml").write_text(HOOK)
-    done = python(
-        "-c",
-        "from bridge.cli import main; main()",
-        "serve",
-        COPERA_WEBHOOK_SECRETS="whsec-1",
-        BRIDGE_SECRET="s" * 32,
-        BRIDGE_RULES=str(tmp_path / "rules.yaml"),
-        BRIDGE_DATABASE_URL=f"sqlite:///{tmp_path / 'bridge.db'}",
-    )
+    environment = {
+        "COPERA_WEBHOOK_SECRETS": "whsec-1",
+        "BRIDGE_SECRET": "s" * 32,
+        "BRIDGE_RULES": str(tmp_path / "rules.yaml"),
+        "BRIDGE_DATABASE_URL": f"sqlite:///{tmp_path / 'bridge.db'}",
+    }
+    done = command("serve", environment=environment, folder=tmp_path)
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
         f"booking-bridge: {PLACE}{NO_HOOK}",

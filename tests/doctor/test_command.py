@@ -18,23 +18,33 @@ from aiohttp import web
 from bridge import settings
 from bridge.doctor.outside import examine_address
 from tests.doctor.conftest import RULES, World
+from tests.forked import command
 
 pytestmark = pytest.mark.no_cover  # what it is about runs in processes of its own
 
 
 async def run(world: World, *arguments: str, **more: str) -> tuple[int, str, str]:
-    """Exit status, output and errors of the command in a process of its own."""
+    """Exit status, output and errors of the command."""
     (world.folder / "rules.yaml").write_text(world.rules)
-    environment = {**_outer(), "PYTHONIOENCODING": "utf-8", **world.environment, **more}
+    environment = {**_outer(), **world.environment, **more}
     done = await asyncio.to_thread(  # it ends with its wait, and leaves nothing to the next test's loop
+        command, "doctor", *arguments, environment=environment, folder=world.folder
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+async def run_anew(world: World, **more: str) -> tuple[int, str]:
+    """Exit status and output of the command in a Python of its own."""
+    (world.folder / "rules.yaml").write_text(world.rules)
+    done = await asyncio.to_thread(
         subprocess.run,
-        [sys.executable, "-c", "from bridge.cli import main; main()", "doctor", *arguments],
-        env=environment,
+        [sys.executable, "-c", "from bridge.cli import main; main()", "doctor"],
+        env={**_outer(), **world.environment, **more},
         cwd=world.folder,
         capture_output=True,
         timeout=300,
     )
-    return done.returncode, done.stdout.decode(), done.stderr.decode()
+    return done.returncode, done.stdout.decode()
 
 
 def _outer() -> dict[str, str]:
@@ -48,7 +58,7 @@ def _outer() -> dict[str, str]:
 
 
 async def test_a_healthy_bridge_ends_with_0(world: World) -> None:
-    status, out, _ = await run(world)
+    status, out = await run_anew(world, PYTHONIOENCODING="utf-8")
     assert status == 0
     assert "✓ channel: #sales (rule sales): the app is a member and can post\n" in out
     assert "✗" not in out
@@ -84,7 +94,7 @@ async def test_json_is_for_programs(world: World) -> None:
 
 
 async def test_a_terminal_without_marks_gets_letters(world: World) -> None:
-    status, out, _ = await run(world, PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    status, out = await run_anew(world, PYTHONIOENCODING="ascii", PYTHONUTF8="0")
     assert status == 0
     assert "+ directory: 3 members" in out
 

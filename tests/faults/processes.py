@@ -6,7 +6,6 @@ The processes are forked from a server that has imported everything, so that a r
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import os
 import signal
 from collections import Counter
@@ -23,9 +22,8 @@ from bridge.sandbox import server
 from bridge.sandbox.slack import SlackStandIn
 from bridge.sandbox.slack_limits import Limits
 from bridge.settings import Settings
+from tests.forked import CONTEXT
 
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["tests.faults.processes"])
 _START = 120.0
 
 
@@ -74,16 +72,16 @@ class Process:
 
 async def start_bridge(values: Mapping[str, Any], kill: Kill | None = None, ahead: float = 0) -> Process:
     """The service with these settings; returns when it listens, or died trying."""
-    clock = _CONTEXT.Value("d", ahead)
-    ours, theirs = _CONTEXT.Pipe()
-    child = _CONTEXT.Process(target=_bridge, args=(dict(values), theirs, kill, clock), daemon=True)
+    clock = CONTEXT.Value("d", ahead)
+    ours, theirs = CONTEXT.Pipe()
+    child = CONTEXT.Process(target=_bridge, args=(dict(values), theirs, kill, clock), daemon=True)
     return await _started(child, ours, theirs, clock)
 
 
 async def start_slack(channels: tuple[str, ...], limits: Limits | None = None) -> Process:
     """Slack's stand-in, driven over `/_control/`."""
-    ours, theirs = _CONTEXT.Pipe()
-    child = _CONTEXT.Process(target=_slack, args=(theirs, channels, limits), daemon=True)
+    ours, theirs = CONTEXT.Pipe()
+    child = CONTEXT.Process(target=_slack, args=(theirs, channels, limits), daemon=True)
     return await _started(child, ours, theirs, None)
 
 

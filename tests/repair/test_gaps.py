@@ -31,10 +31,22 @@ from bridge.tables.repair import repairs as rights
 from tests import postgres
 from tests.service.bridge import Bridge, eventually, running
 
-both_ids = pytest.mark.parametrize("ids", ["different", "equal"])
-NOTE = "found while catching up"
 CARDS = 'version: 1\nrules: [{name: all, post: {to: "#sales"}}]\n'
 POSTS = 'version: 1\nrules: [{name: all, post: {to: "#sales", style: post}}]\n'
+both_ids = pytest.mark.parametrize("ids", ["different", "equal"])
+both_rules = pytest.mark.parametrize(
+    ("database_url", "ids", "rules"),
+    [
+        ("sqlite", "different", CARDS),
+        ("sqlite", "equal", POSTS),
+        ("postgresql", "different", POSTS),
+        ("postgresql", "equal", CARDS),
+    ],
+    ids=["sqlite-different-card", "sqlite-equal-post", "postgresql-different-post", "postgresql-equal-card"],
+    indirect=["database_url"],
+)
+"""Each form of one of the three with each form of another, in half of all turns."""
+NOTE = "found while catching up"
 PATIENCE = timedelta(seconds=0.05)
 ALICE = {"name": "Alice Booker", "email": "alice@example.com"}
 
@@ -129,8 +141,7 @@ async def states(bridge: Bridge) -> list[tuple[str, str, str]]:
     return [(e.name, e.source, e.state) for e in reversed(await bridge.service.events.list())]
 
 
-@both_ids
-@pytest.mark.parametrize("rules", [CARDS, POSTS], ids=["card", "post"])
+@both_rules
 async def test_what_was_missed_shows_once_and_late_webhooks_add_nothing(world: World, rules: str) -> None:
     """New, cancelled, moved, reassigned and confirmed while the process was away; then told after all."""
     hosts = [member.id for member in world.copera.calendar.members.values()]
@@ -201,8 +212,7 @@ async def test_the_booking_stays_one_under_both_names(world: World) -> None:
         assert len(world.replies()) == 1
 
 
-@both_ids
-@pytest.mark.parametrize("rules", [CARDS, POSTS], ids=["card", "post"])
+@both_rules
 async def test_late_webhooks_of_a_booking_that_moved_on_add_nothing(world: World, rules: str) -> None:
     """Booked, moved and reassigned unseen: told once as it is; the three late webhooks are known news."""
     hosts = [member.id for member in world.copera.calendar.members.values()]
