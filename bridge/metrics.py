@@ -54,6 +54,7 @@ class Metrics:
         """Show what alerts wait for from the start: a series that appears with 1 did not increase."""
         for event in (*EVENT_KINDS, "other"):
             self.events.labels(event, "not_stored")
+            self.events.labels(event, "unrecognised")
         for error, (verdict, _) in REMEDIES.items():
             if verdict is Verdict.TOKEN:
                 self.slack_calls.labels("chat.postMessage", error)

@@ -179,11 +179,12 @@ class _Reading:
         self.place = ""
         self.read: Event | str
         try:
-            self.read = read_event(self.event.body or b"", self.event.version, self.event.source)
+            read = read_event(self.event.body or b"", self.event.version, self.event.source)
         except (NotAnEvent, Unrecognised) as problem:
             self.read = str(problem)
-        else:
-            self.place = position(self.read.at, self.read.name, self.event.seq)
+        else:  # one that no version before could read keeps the id that it got then
+            self.read = read if read.id == self.event.id else replace(read, id=self.event.id)
+            self.place = position(read.at, read.name, self.event.seq)
         self.identity = Identity(self.event.booking_id)
 
     def identify(self, identities: Identities) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from bridge import settings
+from bridge.core.text import visible
 
 if TYPE_CHECKING:
     from bridge.database import Database
@@ -51,12 +52,13 @@ async def opened(*required: str) -> AsyncIterator[Database]:
 
 def print_json(value: object) -> None:
     """JSON on standard output."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=_plain))
+    typer.echo(visible(json.dumps(value, indent=2, ensure_ascii=False, default=_plain)))
 
 
 def print_lines(lines: Iterable[str]) -> None:
+    """Lines for people: what came from outside steers no terminal."""
     for line in lines:
-        typer.echo(line)
+        typer.echo(visible(line))
 
 
 def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -21,6 +22,8 @@ from bridge.core.yaml_file.problems import RulesError
 from bridge.store.events import Events, StoredEvent
 from bridge.store.history import EventRecord, History
 from bridge.store.refreshes import Refreshes
+
+_SAFE: Final = "backslashreplace"
 
 commands = typer.Typer(help="What came in, and what became of it.", no_args_is_help=True)
 
@@ -52,9 +55,9 @@ async def _list(state: str, booking: str, limit: int, as_json: bool) -> None:
     rows = [
         (
             local(event.received_at),
-            event.name,
+            event.name or "-",
             event.state,
-            event.booking_id,
+            event.booking_id or "-",
             event.id[:12] if sys.stdout.isatty() else event.id,
             event.problem,
         )
@@ -115,9 +118,15 @@ async def _replay(event_id: str) -> int:
         if len(found) != 1:
             typer.echo(f"{len(found) or 'no'} events have an id that begins with {event_id}", err=True)
             return 1
-        if not await events.again(found[0].id):
+        (event,) = found
+        if event.body is None or not await events.again(event.id):
             typer.echo("its body was erased after the retention", err=True)
             return 1
+    try:
+        read_event(event.body, event.version, event.source)
+    except (NotAnEvent, Unrecognised) as problem:
+        typer.echo(f"it is still not understood, and stays unrecognised: {problem}", err=True)
+        return 1
     typer.echo("it will be routed again by the running bridge")
     return 0
 
@@ -129,21 +138,24 @@ def _summary(event: StoredEvent) -> dict[str, object]:
 def _document(record: EventRecord, steps: tuple[Step, ...]) -> dict[str, object]:
     document = asdict(replace(record, rules=None)) | {"trace": [asdict(step) for step in steps]}
     del document["rules"]
-    document["event"]["body"] = (record.event.body or b"").decode("utf-8", "replace") or None
+    body = record.event.body
+    document["event"]["body"] = None if body is None else body.decode("utf-8", _SAFE)
+    if body is not None and not _is_text(body):
+        document["event"]["body_base64"] = b64encode(body).decode()
     return document
 
 
 def _lines(record: EventRecord, steps: tuple[Step, ...]) -> list[str]:
     event = record.event
-    body = _pretty(event.body) if event.body else ["  erased after the retention"]
+    body = ["erased after the retention"] if event.body is None else _pretty(event.body)
     sent = [line for delivery in record.deliveries for line in describe(delivery)]
     return [
         f"event {event.id}",
-        f"  {event.name} of booking {event.booking_id}, {event.state}, by {event.source}",
+        f"  {_what(event)}, {event.state}, by {event.source}",
         f"  created {local(event.at)}, received {local(event.received_at)}",
         *([f"  problem: {event.problem}"] if event.problem else []),
         "received",
-        *body,
+        *(f"  {line}" for line in body),
         f"rules (file {record.rules_hash or '-'})",
         *([f"  {line}" for step in steps for line in step_lines(step)] or ["  none tried"]),
         "deliveries",
@@ -152,9 +164,23 @@ def _lines(record: EventRecord, steps: tuple[Step, ...]) -> list[str]:
     ]
 
 
+def _what(event: StoredEvent) -> str:
+    named = event.name or "no event"
+    return f"{named} of booking {event.booking_id}" if event.booking_id else named
+
+
 def _pretty(body: bytes) -> list[str]:
+    """A body as JSON where it is that, else as it is; bytes that are no UTF-8 as \\xNN."""
     try:
-        text = json.dumps(json.loads(body), indent=2, ensure_ascii=False)
+        text = json.dumps(json.loads(body.decode()), indent=2, ensure_ascii=False)
     except (ValueError, RecursionError):
-        text = body.decode("utf-8", "replace")
-    return [f"  {line}" for line in text.splitlines()]
+        text = body.decode("utf-8", _SAFE).replace("\r\n", "\n") or "nothing at all"
+    return text.split("\n")
+
+
+def _is_text(body: bytes) -> bool:
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

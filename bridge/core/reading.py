@@ -82,6 +82,14 @@ def _envelope(document: Mapping[str, object], version: str) -> Envelope:
     )
 
 
+def unreadable(body: bytes, reason: NotAnEvent) -> Envelope:
+    """What is kept of a signed body that is no event: it is known again by its very bytes.
+
+    Its id is never an event's, whose canonical form begins otherwise.
+    """
+    return Envelope(hashlib.sha256(b"unreadable " + body).hexdigest(), "", None, "", str(reason))
+
+
 def read_event(body: bytes, version: str = VERSION, source: str = "webhook") -> Event:
     """The event in a stored body. Raises Unrecognised with the reason, NotAnEvent."""
     document = _document(body)

@@ -11,6 +11,7 @@ _HARMFUL: Final = re.compile(
     "\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f"  # invisible and bidirectional controls
     "\ufeff\ufff9-\ufffb\ufffe\uffff]"
 )
+_UNSEEN: Final = re.compile(_HARMFUL.pattern[:-1] + "\r\x85\u2028\u2029\ud800-\udfff]")
 _BREAKS: Final = re.compile("\r\n?|\x85|\u2028|\u2029")
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 _EARLIEST: Final = datetime(1970, 1, 2, tzinfo=UTC)
@@ -22,6 +23,13 @@ def clean(value: str) -> str:
     if value.isascii() and value.isprintable():
         return value
     return _SURROGATES.sub("\ufffd", _HARMFUL.sub("", _BREAKS.sub("\n", value)))
+
+
+def visible(value: str) -> str:
+    """Text with whatever a terminal might obey or hide written as JSON escapes; newlines and tabs stay."""
+    if value.isprintable():
+        return value
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", value)
 
 
 def text(value: object, *, limit: int = 300_000) -> str:

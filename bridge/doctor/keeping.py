@@ -70,6 +70,10 @@ async def _examine(database: Database, settings: Settings, now: datetime) -> Asy
         return
     yield ok("database", f"{database.dialect}, writable, migrated to {revision}")
     yield await _queue(database)
+    if kept := await Events(database).unrecognised():
+        said = f"{kept} received that this version does not understand"
+        remedy = "see `booking-bridge events list --state unrecognised`; after an upgrade, `events replay`"
+        yield notice("events", said, remedy)
     yield await _last_webhook(database, settings, now)
 
 

@@ -64,18 +64,11 @@ class Events:
         self._database.ring(TOPIC)
         return result.rowcount == 1
 
-    async def counts(self) -> dict[str, int]:
-        """How many events are in each state."""
-        query = select(events.c.state, func.count()).group_by(events.c.state)
+    async def unrecognised(self) -> int:
+        """How many are kept that are not understood; those whose body was erased can never be."""
+        query = select(func.count()).where(events.c.state == "unrecognised", events.c.body.is_not(None))
         async with self._database.read() as connection:
-            return {row[0]: row[1] for row in await connection.execute(query)}
-
-    async def last_received(self) -> datetime | None:
-        """When the latest webhook came in; what a repair found says nothing about webhooks."""
-        query = select(events.c.received_at).where(events.c.source == "webhook")
-        query = query.order_by(events.c.seq.desc()).limit(1)
-        async with self._database.read() as connection:
-            return await connection.scalar(query)
+            return await connection.scalar(query) or 0
 
 
 def _event(row: Row[Any]) -> StoredEvent:

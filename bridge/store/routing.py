@@ -151,6 +151,7 @@ class RoutingTurn:
         """Record what became of events, and the names that were learnt; the number of new deliveries."""
         identities.save(self._database, self._connection, learnt, now)
         self._connection.execute(_EVENT, [_event_row(item, rules_hash, now) for item in routed])
+        self._write_names(routed)
         states = {
             item.event.booking_id: _state_row(item, item.read)
             for item in routed
@@ -164,6 +165,13 @@ class RoutingTurn:
             self._connection.execute(_deliver(self._database.dialect), rows)
             self._database.notify(self._connection, TOPIC)
         return len(rows)
+
+    def _write_names(self, routed: Sequence[Routed]) -> None:
+        """The name and time of what could not be read when it came in."""
+        for item in routed:
+            if item.read and item.event.at is None:
+                values = {"name": item.read.name, "at": item.read.at}
+                self._connection.execute(update(events).where(events.c.seq == item.event.seq).values(values))
 
 
 @cache

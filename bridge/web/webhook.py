@@ -11,7 +11,7 @@ from typing import Final
 import structlog
 from aiohttp import web
 
-from bridge.core.reading import VERSION, Envelope, NotAnEvent, read_envelope
+from bridge.core.reading import VERSION, Envelope, NotAnEvent, read_envelope, unreadable
 from bridge.core.signature import Rejected, verify
 from bridge.database import Unavailable
 from bridge.folding import Fold
@@ -68,14 +68,13 @@ class Webhook:
     async def receive(self, request: web.Request) -> web.Response:
         """202 stored, 200 already known, 400, 401, 413, 503: as the guide on webhooks wants them.
 
-        Copera takes a 4xx as final and tries a 5xx again, three times in all.
+        Copera takes a 4xx as final and tries a 5xx again, three times in all. So what is signed but is no
+        event is refused, yet only when it is kept: nobody could have it again.
         """
         begun = time.monotonic()
         try:
             body = await self._body(request)
             verify(request.headers.getall("X-Copera-Signature", []), body, secrets=self._secrets)
-            version = request.headers.get("X-Copera-Webhook-Version", VERSION)
-            envelope = read_envelope(body, version)
         except TimeoutError:
             self._observe("", "timeout")  # no 4xx, which Copera takes as final: it may be we who stop here
             message = "The request took too long to arrive; send it again."
@@ -85,23 +84,37 @@ class Webhook:
         except Rejected as reason:
             self._tell_unsigned(str(reason), client(request, self._proxies))
             return self._refuse(401, "bad_signature", "The signature is missing or does not fit the body.")
+        version = request.headers.get("X-Copera-Webhook-Version", VERSION)
+        try:
+            envelope = read_envelope(body, version)
         except NotAnEvent as reason:
-            log.warning("event.refused", problem=str(reason))
-            return self._refuse(400, "not_an_event", f"This is not a booking event: {reason}.")
+            kept = await self._store(unreadable(body, reason), body, version, begun)
+            message = f"This is not a booking event: {reason}."
+            return problem(400, "not_an_event", message) if kept.status < 500 else kept
+        if envelope.at and (refused := self._refuse_time(envelope, envelope.at)):
+            return refused
+        return await self._store(envelope, body, version, begun)
+
+    def _refuse_time(self, envelope: Envelope, at: datetime) -> web.Response | None:
+        """The answer to an event that is too old to be told from a repeat; None when it is not."""
         now = self._clock()
-        if envelope.at and envelope.at < now - self._retention:
+        if at < now - self._retention:
             log.warning(
                 "event.refused", event_id=envelope.id, problem="createdAt is older than the retention"
             )
             return self._refuse(400, "too_old", "createdAt is older than this bridge remembers events.")
-        if envelope.at and envelope.at > now + _AHEAD:  # until then it overrules what comes after it
+        if at > now + _AHEAD:  # until then it overrules what comes after it
             remedy = "compare this machine's clock with Copera's: `booking-bridge doctor` does"
             log.warning(
                 "event.from_the_future", event_id=envelope.id, booking=envelope.booking_id, remedy=remedy
             )
+        return None
+
+    async def _store(self, envelope: Envelope, body: bytes, version: str, begun: float) -> web.Response:
+        """Have it on disk; the answer that says so, or 503."""
         self._reach("storing")
         try:
-            is_new = await self._intake.accept(envelope, body, version, "webhook", now)
+            is_new = await self._intake.accept(envelope, body, version, "webhook", self._clock())
         except Unavailable as reason:
             self._tell_unstored(envelope, str(reason))
             self._observe(envelope.event, "not_stored")
@@ -110,11 +123,12 @@ class Webhook:
         self._reach("stored")
         outcome = "unrecognised" if envelope.problem else "stored" if is_new else "known"
         self._observe(envelope.event, outcome)
-        log.info(
+        tell = log.warning if envelope.problem else log.info
+        tell(
             "event.received",
             event_id=envelope.id,
-            booking=envelope.booking_id,
-            event_name=envelope.event,
+            booking=envelope.booking_id or None,
+            event_name=envelope.event or None,
             outcome=outcome,
             problem=envelope.problem or None,
             milliseconds=round((time.monotonic() - begun) * 1000),

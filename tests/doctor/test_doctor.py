@@ -109,6 +109,7 @@ BROKEN: dict[str, Change] = {
     "database empty": lambda world: world.file.write_bytes(b""),
     "database no database": lambda world: world.file.write_bytes(b"no database" * 1000),
     "nothing received": sql("DELETE FROM events"),
+    "not understood": sql("UPDATE events SET state = 'unrecognised'"),
     "Copera token missing": setting("COPERA_API_TOKEN", ""),
     "Copera token expired": lambda world: world.copera.expire_token(world.copera.token),
     "Copera scope missing": lambda world: world.copera.add_token(world.copera.token, []),

@@ -12,7 +12,7 @@ import pytest
 
 from bridge.core.knowledge import Knowledge
 from bridge.core.pacing import Pace
-from bridge.core.reading import read_envelope
+from bridge.core.reading import Envelope, read_envelope
 from bridge.core.rules.file import load
 from bridge.database import Database
 from bridge.router import Router
@@ -42,7 +42,10 @@ class Line:
         """Store an event; its id."""
         at = (NOW + timedelta(seconds=seconds)).isoformat()
         body = json.dumps(payloads.document(f"booking.{event}", at, **data)).encode()
-        envelope = read_envelope(body)
+        return await self.store(read_envelope(body), body)
+
+    async def store(self, envelope: Envelope, body: bytes) -> str:
+        """Store a body as what the envelope says of it; its id."""
         intake = Intake(self.database)
         running = asyncio.create_task(intake.run())
         try:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
+from bridge.core.reading import NotAnEvent, unreadable
 from bridge.opening import open_database
 from bridge.retention import Retention
 from bridge.store.events import Events
@@ -42,6 +43,17 @@ async def test_old_events_lose_what_is_personal(line: Line) -> None:
         bodies = {row.id: row.body for row in await connection.execute(select(events))}
     assert bodies[old] is None
     assert bodies[young] is not None
+
+
+async def test_what_was_no_event_is_erased_too(line: Line) -> None:
+    """And known again by its bytes: it does not come back with them."""
+    body = b"no event, but alice@example.com"
+    envelope = unreadable(body, NotAnEvent("the body is not JSON"))
+    await line.store(envelope, body)
+    await Retention(line.database, timedelta(days=-1), lambda: line.now).erase()
+    await line.store(envelope, body)
+    (kept,) = await Events(line.database).list()
+    assert (kept.body, kept.state) == (None, "unrecognised")
 
 
 async def test_a_repeat_of_an_erased_event_is_still_known(line: Line) -> None:

@@ -13,6 +13,7 @@ import structlog
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from bridge.core.json_body import canonical
 from bridge.core.signature import sign
 from bridge.database import Database
 from bridge.store.events import Events
@@ -123,10 +124,29 @@ async def test_a_signature_given_twice_is_refused(client: Client) -> None:
         b'{"event": "a", "n": ' + b"9" * 5000 + b"}",
     ],
 )
-async def test_what_is_no_event_is_refused(client: Client, body: bytes) -> None:
-    """400 for a body that is not JSON or has no event in it, however hostile."""
-    status, answer = await post(client, body)
-    assert (status, answer["error"]) == (400, "not_an_event")
+async def test_what_is_no_event_is_refused_and_kept(client: Client, events: Events, body: bytes) -> None:
+    """400 for a body that is not JSON or has no event in it, however hostile; it is kept once, as it was."""
+    for _ in range(2):
+        status, answer = await post(client, body)
+        assert (status, answer["error"]) == (400, "not_an_event")
+    (stored,) = await events.list(state="unrecognised")
+    assert answer["message"] == f"This is not a booking event: {stored.problem}."
+    assert (stored.body, stored.name, stored.booking_id, stored.at) == (body, "", "", None)
+
+
+async def test_what_is_no_event_is_no_other_events_repeat(client: Client, events: Events) -> None:
+    """Not even the very bytes that an event's id is made of."""
+    body = payloads.body()
+    document = json.loads(body)
+    digested = canonical([document["event"], document["createdAt"], document["data"]])
+    assert (await post(client, digested))[0] == 400
+    assert (await post(client, body))[0] == 202
+    assert len(await events.list()) == 2
+
+
+async def test_what_is_not_signed_is_not_kept(client: Client, events: Events) -> None:
+    assert (await post(client, b"{", **{"X-Copera-Signature": sign(b"{", "guessed")}))[0] == 401
+    assert await events.list() == []
 
 
 @pytest.mark.parametrize(
@@ -205,6 +225,8 @@ async def test_without_the_database_upstream_is_asked_to_repeat(client: Client, 
             status, answer = await post(client, payloads.body())
             assert (status, answer["error"]) == (503, "not_stored")
     assert len(lines) < 3  # folded
+    status, answer = await post(client, b"no event")
+    assert (status, answer["error"]) == (503, "not_stored")
     first = lines[0]
     assert (first["event"], first["log_level"], first["booking"]) == ("event.not_stored", "error", "665f1")
 

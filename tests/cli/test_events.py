@@ -1,0 +1,114 @@
+"""`events` and `deliveries` as a person meets them, with what came in at its worst."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from base64 import b64decode
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from bridge.core.reading import NotAnEvent, read_envelope, unreadable
+from bridge.opening import open_database
+from bridge.store.intake import Intake
+from tests import payloads
+from tests.cli.conftest import Run
+
+BAD_BYTES = b"\xff \x1b[2J\x07 \xc2\x9b31m\r\nsecond line"
+
+
+async def _store(file: Path, *bodies: bytes) -> list[str]:
+    """As the receiver does; the ids."""
+    database = await open_database(f"sqlite:///{file}")
+    intake = Intake(database)
+    storing = asyncio.create_task(intake.run())
+    ids = []
+    for body in bodies:
+        try:
+            envelope = read_envelope(body)
+        except NotAnEvent as reason:
+            envelope = unreadable(body, reason)
+        await intake.accept(envelope, body, "1", "webhook", datetime.now(UTC))
+        ids.append(envelope.id)
+    storing.cancel()
+    await database.close()
+    return ids
+
+
+@pytest.fixture
+def file(tmp_path: Path, migrated_file: Path) -> Path:
+    return Path(shutil.copy(migrated_file, tmp_path / "bridge.db"))
+
+
+def test_what_was_no_event_is_listed(file: Path, run: Run) -> None:
+    """With its state and the reason, and a dash for what it has not."""
+    (kept,) = asyncio.run(_store(file, BAD_BYTES))
+    status, out, _ = run("events", "list", "--state", "unrecognised")
+    assert status == 0
+    assert out.splitlines()[1].split()[3:] == [
+        "-",
+        "unrecognised",
+        "-",
+        kept,
+        "the",
+        "body",
+        "is",
+        "not",
+        "JSON",
+    ]
+
+
+def test_a_body_that_is_no_text_is_shown_and_does_nothing_to_the_terminal(file: Path, run: Run) -> None:
+    (kept,) = asyncio.run(_store(file, BAD_BYTES))
+    status, out, _ = run("events", "show", kept)
+    assert status == 0
+    lines = out.splitlines()
+    assert lines[1] == "  no event, unrecognised, by webhook"
+    assert lines[3:7] == [
+        "  problem: the body is not JSON",
+        "received",
+        "  \\xff \\u001b[2J\\u0007 \\u009b31m",
+        "  second line",
+    ]
+    assert all(line.isprintable() for line in lines)
+
+
+def test_its_very_bytes_can_be_had(file: Path, run: Run) -> None:
+    (kept,) = asyncio.run(_store(file, BAD_BYTES))
+    _, out, _ = run("events", "show", kept, "--json")
+    assert all(line.isprintable() for line in out.splitlines())
+    event = json.loads(out)[0]["event"]
+    assert b64decode(event["body_base64"]) == BAD_BYTES
+    assert event["body"].startswith("\\xff ")
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"", "  nothing at all"),
+        (b'{"data": "\xc2\x9b31m \xe2\x80\xae"}', '    "data": "\\u009b31m \\u202e"'),
+        (b'{"data": "\\ud800"}', '    "data": "\\ud800"'),
+        (b"[" * 100_000, "  " + "[" * 100_000),
+    ],
+    ids=["empty", "controls in JSON", "half a surrogate pair", "deep"],
+)
+def test_odd_bodies_are_shown(file: Path, run: Run, body: bytes, said: str) -> None:
+    (kept,) = asyncio.run(_store(file, body))
+    status, out, _ = run("events", "show", kept)
+    assert status == 0
+    assert said in out.splitlines()
+    assert run("events", "show", kept, "--json")[0] == 0
+
+
+def test_a_replay_says_what_is_still_not_understood(file: Path, run: Run) -> None:
+    """What is understood is routed again; the rest says why not, and the status tells."""
+    no_event, unknown, good = asyncio.run(
+        _store(file, b"{}", payloads.body(event="booking.exploded"), payloads.body())
+    )
+    said = "it is still not understood, and stays unrecognised: "
+    assert run("events", "replay", no_event) == (1, "", f"{said}the JSON has no 'event'\n")
+    assert run("events", "replay", unknown) == (1, "", f"{said}event 'booking.exploded' is not known\n")
+    assert run("events", "replay", good) == (0, "it will be routed again by the running bridge\n", "")
