@@ -30,11 +30,10 @@ from bridge.courier.addresses import Addresses
 from bridge.courier.clock import SharedClock
 from bridge.courier.courier import Courier
 from bridge.courier.sending import Sender
-from bridge.database import Database
+from bridge.database import Database, open_database
 from bridge.departing import watched
 from bridge.metrics import Metrics
 from bridge.mirror import Mirror
-from bridge.opening import open_database
 from bridge.outflow import Outflow
 from bridge.readiness import Readiness
 from bridge.rehearsal import rehearse

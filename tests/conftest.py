@@ -16,8 +16,7 @@ import structlog
 from coverage import Coverage
 from hypothesis import settings
 
-from bridge.database import Database
-from bridge.opening import open_database
+from bridge.database import Database, open_database
 from tests import postgres
 
 settings.register_profile("quick", max_examples=40, deadline=None)

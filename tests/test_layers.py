@@ -21,8 +21,7 @@ LAYERS = (
     {"readiness", "rehearsal"},
     {"web", "router", "courier", "mirror", "doctor", "rulebook", "alerts", "retention", "repair"},
     {"store", "slack", "copera"},
-    {"opening"},
-    {"database", "migrations", "upgrade"},
+    {"database", "migrations"},
     {
         *("tables", "sqlite_writer", "settings", "folding", "heap", "logs", "metrics", "departing"),
         *("outflow", "tasks"),

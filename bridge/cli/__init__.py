@@ -64,9 +64,8 @@ def _status(error: Exception) -> int:
     A database that is away is no wrong setting: a supervisor may try again. One that a later version has
     changed stays so. Imports what most commands can do without.
     """
-    from bridge.database import Unavailable
+    from bridge.database import TooNew, Unavailable
     from bridge.rulebook import Unreadable
-    from bridge.upgrade import TooNew
 
     return 1 if isinstance(error, Unavailable) else 2 if isinstance(error, (Unreadable, TooNew)) else 0
 

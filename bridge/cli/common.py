@@ -40,7 +40,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 @asynccontextmanager
 async def opened(*required: str) -> AsyncIterator[Database]:
     """The database of the settings, brought up to date. Raises SettingsError, Unavailable."""
-    from bridge.opening import open_database
+    from bridge.database import open_database
 
     url = load_settings(*required).bridge_database_url.get_secret_value()
     database = await open_database(url)

@@ -142,7 +142,7 @@ async def _stored(rules: Rules, *, last: bool) -> _Told:
 
 async def _read(url: str, rules: Rules, *, last: bool) -> _Told:
     """Raises Unavailable."""
-    from bridge.opening import open_database
+    from bridge.database import open_database
     from bridge.store.history import History
     from bridge.store.refreshes import Refreshes
 

@@ -11,13 +11,12 @@ from typing import Final
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from bridge.database import Database, Unavailable
+from bridge.database import Database, Unavailable, open_database
+from bridge.database.upgrade import TooNew, found, wanted
 from bridge.doctor.findings import Finding, notice, ok, problem
-from bridge.opening import open_database
 from bridge.settings import Settings
 from bridge.store.events import Events
 from bridge.store.figures import Figures
-from bridge.upgrade import TooNew, found, wanted
 
 _LEAST: Final = 100 * 2**20
 _SCARCE: Final = 2**30

@@ -20,7 +20,7 @@ from bridge.core.knowledge import Knowledge
 from bridge.core.reading import read_envelope
 from bridge.core.rules.file import load
 from bridge.core.signature import sign
-from bridge.opening import open_database
+from bridge.database import open_database
 from bridge.router import Router
 from bridge.sandbox.copera import SECRET
 from bridge.store.intake import Intake

@@ -15,7 +15,7 @@ from pathlib import Path
 import uvloop
 from aiohttp import web
 
-from bridge.opening import open_database
+from bridge.database import open_database
 from bridge.web.feeds import Feeds
 
 SECRET = "b" * 40

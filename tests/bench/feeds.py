@@ -23,10 +23,9 @@ from bridge.core.feeds.calendar import View, finish, summary, uid
 from bridge.core.feeds.entries import Entry
 from bridge.core.feeds.tokens import Options
 from bridge.core.refresh import window
-from bridge.database import Database
+from bridge.database import Database, open_database
 from bridge.mirror import Mirror
 from bridge.mirror.taking import Taking
-from bridge.opening import open_database
 from bridge.sandbox.copera import TOKEN
 from bridge.store.bookings import Bookings
 from bridge.web.feed_shelf import Shelf

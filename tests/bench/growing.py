@@ -19,8 +19,7 @@ from bridge.copera import Copera
 from bridge.core.knowledge import Knowledge
 from bridge.core.reading import read_envelope
 from bridge.core.rules.file import load
-from bridge.database import Database
-from bridge.opening import open_database
+from bridge.database import Database, open_database
 from bridge.router import Router
 from bridge.sandbox.copera import TOKEN
 from bridge.store.deliveries import Deliveries

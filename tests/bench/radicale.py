@@ -14,7 +14,7 @@ from base64 import b64encode
 
 import uvloop
 
-from bridge.opening import open_database
+from bridge.database import open_database
 from tests.bench.feed_data import ANOTHER, OF_ANOTHER, fill
 from tests.bench.feed_load import CONNECTIONS, once, path, process, request, serving
 from tests.bench.figures import Figure

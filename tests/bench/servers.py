@@ -18,7 +18,7 @@ from aiohttp import web
 
 from bridge import heap, logs
 from bridge.app import Service
-from bridge.opening import open_database
+from bridge.database import open_database
 from bridge.sandbox.copera import SECRET
 from bridge.settings import Settings
 from bridge.store.intake import Intake

@@ -19,7 +19,7 @@ import pytest
 
 from bridge.cli.deliveries import not_retried, summary
 from bridge.core.reading import read_envelope
-from bridge.opening import open_database
+from bridge.database import open_database
 from bridge.store.history import DeliveryRecord
 from bridge.store.intake import Intake
 from tests import payloads

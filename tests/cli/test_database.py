@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from bridge.database import Unavailable
-from bridge.opening import open_database
+from bridge.database import Unavailable, open_database
 from tests import postgres
 
 ENCRYPTED = text("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")

@@ -16,8 +16,8 @@ from aiohttp import web
 
 from bridge import settings
 from bridge.core.reading import read_envelope
+from bridge.database import open_database
 from bridge.doctor import Finding, examine
-from bridge.opening import open_database
 from bridge.sandbox.copera import SECRET, CoperaStandIn
 from bridge.sandbox.copera_load import furnish
 from bridge.sandbox.slack import SlackStandIn

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from bridge.database.upgrade import wanted
 from bridge.doctor.findings import Finding
 from bridge.sandbox.faults import Drop, Refuse
 from bridge.sandbox.slack_workspace import SCOPES
-from bridge.upgrade import wanted
 from tests import postgres
 from tests.doctor.conftest import World
 

@@ -15,8 +15,7 @@ from sqlalchemy import select, update
 from bridge.core.feeds.feeds import ALL, Who
 from bridge.core.feeds.tokens import DETAILS, Options, Seals
 from bridge.core.signature import sign
-from bridge.database import Database
-from bridge.opening import open_database
+from bridge.database import Database, open_database
 from bridge.sandbox.copera import SECRET, CoperaStandIn
 from bridge.sandbox.copera_api import BOOKINGS
 from bridge.sandbox.copera_calendar import Envelope

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from bridge.core.pacing import CHANNEL_BURST
-from bridge.opening import open_database
+from bridge.database import open_database
 from bridge.tables.delivery import deliveries
 from tests import postgres
 from tests.faults.processes import Kill

@@ -16,7 +16,7 @@ import aiohttp
 
 from bridge.core.reading import read_envelope
 from bridge.core.signature import sign
-from bridge.opening import open_database
+from bridge.database import open_database
 from bridge.sandbox.copera import SECRET
 from bridge.sandbox.slack import TOKEN
 from bridge.sandbox.slack_limits import Limits

@@ -13,7 +13,7 @@ import pytest
 from bridge.core.bookings import BookingType, Person
 from bridge.core.feeds.feeds import ALL, Who
 from bridge.core.feeds.tokens import Options, Seals
-from bridge.opening import open_database
+from bridge.database import open_database
 from bridge.store.feeds import FeedStore, Fetch
 from bridge.store.refreshes import Refreshes
 from tests.cli.conftest import Run, run

@@ -194,7 +194,7 @@ async def test_what_is_settled_while_others_are_claimed_frees_the_way_at_once(
 ) -> None:
     """On PostgreSQL both go on side by side: neither may leave the next of a booking to the slow poll."""
     monkeypatch.setattr("bridge.courier.courier._IDLE", 10_000.0)
-    monkeypatch.setattr("bridge.database._LOOK_SECONDS", 10_000.0)
+    monkeypatch.setattr("bridge.database.notifications._LOOK_SECONDS", 10_000.0)
     async with running(tmp_path) as bridge:
         service, go_on = bridge.service, asyncio.Event()
         claim, send = service.deliveries.claim, service.courier._sender.send

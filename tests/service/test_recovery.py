@@ -14,7 +14,7 @@ import structlog
 
 from bridge.courier import courier
 from bridge.courier.showing import Showing
-from bridge.opening import open_database
+from bridge.database import open_database
 from bridge.sandbox.faults import Drop, Refuse
 from bridge.sandbox.slack import SlackStandIn
 from bridge.store.bookings import Bookings

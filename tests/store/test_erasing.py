@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlalchemy import select
 
 from bridge.core.reading import NotAnEvent, unreadable
-from bridge.opening import open_database
+from bridge.database import open_database
 from bridge.retention import Retention
 from bridge.store.events import Events
 from bridge.store.facts import Facts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from bridge.opening import open_database
+from bridge.database import open_database
 from tests import postgres
 from tests.service.bridge import PATIENT
 

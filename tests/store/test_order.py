@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from bridge.core.retry import Outcome, Verdict
-from bridge.database import Database
-from bridge.opening import open_database
+from bridge.database import Database, open_database
 from bridge.store.deliveries import LEASE, Delivery, Settlement
 from bridge.store.delivery import Card
 from tests.store.conftest import Line

@@ -8,9 +8,8 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
-import bridge.database
-from bridge.database import Database
-from bridge.opening import open_database
+import bridge.database.locks
+from bridge.database import Database, open_database
 
 TURN = 0x7475726E
 
@@ -28,7 +27,7 @@ async def test_a_turn_that_somebody_stopped_in_is_ended_by_who_waits(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch, stopped: bool
 ) -> None:
     """Not one that somebody works in, however long."""
-    monkeypatch.setattr(bridge.database, "_LONG_TURN", 0.1)
+    monkeypatch.setattr(bridge.database.locks, "_LONG", 0.1)
     database = await open_database(postgres_url)
     holder = await asyncpg.connect(postgres_url)
     await holder.execute(f"BEGIN; SELECT pg_advisory_xact_lock({TURN})")

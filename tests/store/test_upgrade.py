@@ -9,9 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import inspect, text
 
-from bridge import upgrade
-from bridge.database import Database
-from bridge.opening import open_database
+from bridge.database import Database, open_database, upgrade
 from tests.store.conftest import Line
 
 LATER = """

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, insert, select
 
-from bridge.database import Database, Unavailable
-from bridge.opening import open_database
+from bridge.database import Database, Unavailable, open_database
 from bridge.tables.delivery import facts
 from tests.store.conftest import NOW
 

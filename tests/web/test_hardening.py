@@ -18,7 +18,7 @@ import pytest
 from aiohttp import web
 
 from bridge.core.signature import sign
-from bridge.opening import open_database
+from bridge.database import open_database
 from bridge.store.events import Events
 from bridge.store.intake import Intake
 from bridge.web.answers import errors_as_json

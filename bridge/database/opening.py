@@ -16,9 +16,10 @@ from sqlalchemy.engine import URL, ExceptionContext
 from sqlalchemy.exc import ArgumentError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from bridge.database import Database, Unavailable, reason, translated
+from bridge.database.database import Database
+from bridge.database.errors import Unavailable, reason, translated
+from bridge.database.upgrade import TooNew, upgrade
 from bridge.sqlite_writer import SqliteWriter
-from bridge.upgrade import TooNew, upgrade
 
 _BUSY_SECONDS: Final = 3
 _DETAIL: Final = re.compile(r"(?s)\nDETAIL:.*|(?<=query argument )\$.*")

@@ -1,4 +1,4 @@
-"""Bringing a database's tables up to what this version uses, by the numbered migrations beside it.
+"""Bringing a database's tables up to what this version uses, by the numbered files of `bridge/migrations`.
 
 Knows no table. Replicas of the version before may be at work meanwhile: a migration adds, and takes away
 only what that version does not use any more.
@@ -27,7 +27,7 @@ class TooNew(Exception):
 
 def folder() -> Path:
     """Where the migrations lie."""
-    return Path(__file__).parent / "migrations"
+    return Path(__file__).parents[1] / "migrations"
 
 
 def wanted() -> str:
