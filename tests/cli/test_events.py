@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bridge.core.reading import NotAnEvent, read_envelope, unreadable
-from bridge.opening import open_database
+from bridge.database import open_database
 from bridge.store.intake import Intake
 from tests import payloads
 from tests.cli.conftest import Run
