@@ -17,6 +17,7 @@ import aiohttp
 import structlog
 from aiohttp import web
 
+from bridge import __version__
 from bridge.alerts import Alerts
 from bridge.copera import Copera
 from bridge.core.bookings import BookingType, Directory, Event, Person
@@ -343,7 +344,7 @@ class Service:
         self._tasks.run("alerts", self.alerts.run())
         self._tasks.run("retention", self._retention.run())
         self._tasks.run("announcements", self.database.listen())
-        log.info("service.started", url=self.url, rules_hash=self.rulebook.rules.hash)
+        log.info("service.started", version=__version__, url=self.url, rules_hash=self.rulebook.rules.hash)
 
     async def _route(self) -> None:
         """At the very first start give Copera a moment to say what hosts are called."""

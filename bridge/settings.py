@@ -67,6 +67,18 @@ def _base(value: str) -> str:
     return value.rstrip("/")
 
 
+def _methods(value: str) -> str:
+    """The address that Slack's methods stand under, with the slash at its end that joining them needs."""
+    return _base(value) + "/"
+
+
+def _token(value: Secret) -> Secret:
+    """A token as Copera and Slack issue them. Catches what a copy takes along, and a placeholder's `…`."""
+    if not re.fullmatch("[!-~]*", value.get_secret_value()):
+        raise ValueError("a token holds only letters, digits and punctuation of ASCII, and no space")
+    return value
+
+
 def _check_place(place: str) -> None:
     """HOST or HOST:PORT. Raises ValueError, without the text: part of a password may have got into it."""
     found = _PLACE.fullmatch(place)
@@ -143,6 +155,7 @@ def _networks(value: object) -> object:
 
 
 Secrets = Annotated[tuple[Secret, ...], BeforeValidator(_secrets)]
+Token = Annotated[Secret, AfterValidator(_token)]
 
 
 class Settings(BaseModel):
@@ -154,10 +167,10 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     copera_api_url: Annotated[str, AfterValidator(_base)] = "https://api.copera.ai/public/v1"
-    copera_api_token: Secret | None = None
+    copera_api_token: Token | None = None
     copera_webhook_secrets: Secrets = ()
-    slack_bot_token: Secret | None = None
-    slack_api_url: Annotated[str, AfterValidator(web_address)] = "https://slack.com/api/"
+    slack_bot_token: Token | None = None
+    slack_api_url: Annotated[str, AfterValidator(_methods)] = "https://slack.com/api/"
     slack_webhooks: Mapping[str, Secret] = Field(default_factory=dict)
     bridge_rules: Path = Path("rules.yaml")
     bridge_database_url: Annotated[Secret, AfterValidator(_database)] = Secret("sqlite:///bridge.db")

@@ -16,6 +16,7 @@ PORT = "the port is not a number from 1 to 65535"
 DATABASE = "expected sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE"
 FILE = "SQLite needs a file and nothing more, as in sqlite:///bridge.db"
 KNOWN = "known are sslmode, sslrootcert, sslcert, sslkey, host, application_name"
+TOKEN = "a token holds only letters, digits and punctuation of ASCII, and no space"
 UNPRINTABLE = "holds a line break or another character that cannot be printed"
 
 WRONG = [
@@ -27,6 +28,8 @@ WRONG = [
     ("SLACK_API_URL", "http://127.0.0.1:99999/", PORT),
     ("SLACK_API_URL", "slack.com/api", ADDRESS),
     ("SLACK_API_URL", "ftp://slack.com/api/", ADDRESS),
+    ("SLACK_API_URL", "https://me:hunter2@x/api/", "expected an address without a user, ? and #"),
+    ("SLACK_API_URL", "https://x/api/?a=b", "expected an address without a user, ? and #"),
     ("BRIDGE_PUBLIC_URL", "https://bad host/", HOST),
     ("BRIDGE_PUBLIC_URL", "https://", ADDRESS),
     ("BRIDGE_PUBLIC_URL", "https://a..b", HOST),
@@ -71,6 +74,9 @@ WRONG = [
     ("BRIDGE_LOG_LEVEL", "loud", "expected one of debug, info, warning, error"),
     ("BRIDGE_TRUSTED_PROXIES", "10.0.0.0/33", "10.0.0.0/33 is not an address or network such as 10.0.0.0/8"),
     ("BRIDGE_SECRET", "hunter2", "expected 32 characters or more"),
+    ("SLACK_BOT_TOKEN", "xoxb-hunter2…", TOKEN),
+    ("SLACK_BOT_TOKEN", "xoxb-1 hunter2", TOKEN),
+    ("COPERA_API_TOKEN", "cp_pat_hunter2é", TOKEN),
     ("SLACK_BOT_TOKEN", "xoxb-1\n2", UNPRINTABLE),
     ("SLACK_BOT_TOKEN", "xoxb-1\x7f2", UNPRINTABLE),
     ("COPERA_API_TOKEN", "cp_pat_1\t2", UNPRINTABLE),

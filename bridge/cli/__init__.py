@@ -5,12 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from importlib import import_module
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
-import typer
-
-from bridge.core.yaml_file.problems import RulesError
-from bridge.settings import SettingsError
+if TYPE_CHECKING:
+    import typer
 
 _PARTS: Final = {
     "service": ("serve", "demo"),
@@ -26,27 +24,54 @@ _PARTS: Final = {
 
 def build(wanted: str = "") -> typer.Typer:
     """The command line: with this command alone when there is one of the name, else with all."""
+    import typer
+
+    from bridge.cli.common import bridge
+
     application = typer.Typer(
         help="Copera bookings as Slack messages and calendar feeds.",
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
     )
-    application.callback()(_bridge)
+    application.callback()(bridge)
     parts = [part for part, names in _PARTS.items() if wanted in names]
     for part in parts or _PARTS:
         import_module(f"bridge.cli.{part}").add_to(application)
     return application
 
 
-def _bridge() -> None:
-    """Copera bookings as Slack messages and calendar feeds."""
+def command_line(wanted: str = "") -> Any:
+    """What `build` describes, ready to be called; its help calls no flag `<bool>`, as if it took a value."""
+    from typer.main import get_command
+
+    command = get_command(build(wanted))
+    _without_types(command)
+    return command
+
+
+def _without_types(command: Any) -> None:
+    for each in command.get_params(command.context_class(command)):
+        if getattr(each, "is_flag", False):
+            each.metavar = ""
+    for child in getattr(command, "commands", {}).values():
+        _without_types(child)
 
 
 def main() -> None:
     """Run the command line; a user's mistake ends in plain lines, never a traceback."""
     try:
-        build(sys.argv[1] if len(sys.argv) > 1 else "")()
+        _run()
+    except KeyboardInterrupt:  # while modules load, which takes a second or two; later, typer does the same
+        sys.exit(130)
+
+
+def _run() -> None:
+    from bridge.core.yaml_file.problems import RulesError
+    from bridge.settings import SettingsError
+
+    try:
+        command_line(sys.argv[1] if len(sys.argv) > 1 else "")()
     except SettingsError as error:
         _fail(error.problems, 2)
     except RulesError as error:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from bridge import settings
+from bridge import __version__, settings
 from bridge.core.text import visible
 
 if TYPE_CHECKING:
@@ -23,6 +23,19 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"booking-bridge {__version__}")
+        raise typer.Exit
+
+
+Version = typer.Option("--version", help="Print the version and exit.", callback=_say_version, is_eager=True)
+
+
+def bridge(version: Annotated[bool, Version] = False) -> None:
+    """Copera bookings as Slack messages and calendar feeds."""
 
 
 def load_settings(*required: str) -> settings.Settings:

@@ -68,7 +68,10 @@ async def _list(state: str, booking: str, limit: int, as_json: bool) -> None:
 
 @commands.command()
 def show(
-    what: Annotated[str, typer.Argument(help="An event's id, a booking's id, or a link to a Slack message.")],
+    what: Annotated[
+        str,
+        typer.Argument(metavar="WHAT", help="An event's id, a booking's id, or a link to a Slack message."),
+    ],
     as_json: Json = False,
 ) -> None:
     """Everything about an event: what was received, why it went where it went, each attempt."""

@@ -21,11 +21,16 @@ def add_to(application: typer.Typer) -> None:
 
 
 def send(
-    event: Annotated[Path, typer.Argument(help="A file with the event as Copera sends it.", dir_okay=False)],
+    event: Annotated[
+        Path,
+        typer.Argument(
+            metavar="EVENT.json", help="A file with the event as Copera sends it.", dir_okay=False
+        ),
+    ],
     url: Annotated[str, typer.Option(help="The receiver's address; default: this machine's bridge.")] = "",
     as_is: Annotated[bool, typer.Option("--as-is", help="Keep createdAt; default: now.")] = False,
 ) -> None:
-    """Sign EVENT and post it to a running bridge."""
+    """Sign an event and post it to a running bridge, as Copera would."""
     settings = load_settings("COPERA_WEBHOOK_SECRETS")
     target = url or f"http://127.0.0.1:{settings.bridge_port}/webhooks/copera"
     try:

@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import signal
 import socket
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,11 +25,30 @@ from bridge.sandbox.slack_records import Message
 from bridge.sandbox.story_cast import CHANNELS, HOSTS, SUPPORT
 from bridge.settings import Settings
 
-_PATIENCE = 20.0
-"""Seconds for the last messages and feed entries to arrive."""
+_PATIENCE = 30.0
+"""Seconds without anything new after which the messages and feed entries still missing are given up."""
 
 
 async def run(*, once: bool, console: Console | None = None) -> int:
+    """Play the story, as `_run` does; told to end before, tidy up as after Ctrl-C."""
+    loop, playing = asyncio.get_running_loop(), asyncio.ensure_future(_run(once=once, console=console))
+    ended: list[int] = []
+
+    def end(number: int) -> None:
+        ended.append(number)
+        playing.cancel()
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, end, number)
+    try:
+        return await playing
+    except asyncio.CancelledError:
+        if not ended:
+            raise
+        return 128 + ended[0]
+
+
+async def _run(*, once: bool, console: Console | None = None) -> int:
     """Play the story; with `once` fast, and 0 only when everything expected was really seen."""
     screen = console or Console(highlight=False)
     copera, slack = CoperaStandIn(), SlackStandIn()
@@ -79,7 +99,8 @@ async def _play(
     screen.print(f"The bridge listens on {service.url}. Copera and Slack are stand-ins on this machine.\n")
     today = datetime.now(UTC)
     await story.play(copera, 0.02 if once else 1.0, today)
-    differences = await _settle(service, slack, story.expected(today))
+    expected = story.expected(today)
+    differences = await settle(lambda: _differences(service, slack, expected), _PATIENCE)
     screen.print("\nEach host has a calendar address for Google, Apple and Outlook:")
     for host in HOSTS:
         screen.print(f"  {host.name:14} {await service.feed_address(host.id)}", soft_wrap=True)
@@ -98,20 +119,31 @@ async def _play(
     return 0
 
 
-async def _settle(service: Service, slack: SlackStandIn, expected: story.Expected) -> list[str]:
-    """Wait until all has arrived; a line for each thing that has not."""
-    deadline = asyncio.get_running_loop().time() + _PATIENCE
-    while True:
-        differences = [
-            *expected.missing(slack),
-            *_direct(slack, expected),
-            *await _unsettled(service),
-            *_repeated(slack, expected),
-            *await _missing_entries(service, expected),
-        ]
-        if not differences or asyncio.get_running_loop().time() > deadline:
-            return differences
+async def settle(look: Callable[[], Awaitable[list[str]]], patience: float) -> list[str]:
+    """Look until nothing is missing, or nothing has changed for so many seconds; return what is missing.
+
+    A machine that is busy takes long, and all the same gets there.
+    """
+    clock = asyncio.get_running_loop().time
+    before, changed = list[str](), clock()
+    while missing := await look():
+        if missing != before:
+            before, changed = missing, clock()
+        elif clock() - changed > patience:
+            break
         await asyncio.sleep(0.2)
+    return missing
+
+
+async def _differences(service: Service, slack: SlackStandIn, expected: story.Expected) -> list[str]:
+    """A line for each thing that is not, or not yet, as the story says."""
+    return [
+        *expected.missing(slack),
+        *_direct(slack, expected),
+        *await _unsettled(service),
+        *_repeated(slack, expected),
+        *await _missing_entries(service, expected),
+    ]
 
 
 async def _missing_entries(service: Service, expected: story.Expected) -> list[str]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shutil
 import socket
 import sqlite3
 import subprocess
 import sys
 import time
+import tomllib
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +27,7 @@ from bridge.store.intake import Intake
 from tests import payloads
 from tests.cli.conftest import Run
 from tests.forked import command
+from tests.test_readme import commands
 
 GOOD = 'version: 1\nrules: [{post: {to: "#sales"}}]\n'
 BAD = 'version: 1\nrules: [{posst: {to: "#sales"}}]\n'
@@ -194,6 +197,45 @@ def test_the_list_says_whose_delivery_it_is_and_when_it_is_tried_again(
         "  to be tried at 2026-07-06 09:00:00 JST",
     ]
     assert sent == ["d  sent     #a  by r  2026-07-06 09:00:00 JST  booking b7", "  message C1 1.0"]
+
+
+def test_the_version_is_what_is_installed_and_deployed(run: Run) -> None:
+    """One number, wherever it stands."""
+    root = Path(__file__).parents[2]
+    version = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    assert run("--version") == (0, f"booking-bridge {version}\n", "")
+    assert f"/booking-bridge:{version}\n" in (root / "deploy" / "kubernetes.yaml").read_text(encoding="utf-8")
+
+
+def test_the_help_gives_no_flag_a_value(run: Run) -> None:
+    """`--json <bool>` would be tried as `--json true`, and refused. What a user replaces is in capitals."""
+    for name in commands():
+        status, out, _ = run(*name.split(), "--help", COLUMNS="200")
+        assert status == 0
+        assert "<bool>" not in out
+        assert re.findall(r"\{[a-z_]+\}", out) == []
+
+
+@pytest.mark.parametrize("begun", ["bridge.cli.command_line", "bridge.settings.load"])
+def test_ctrl_c_while_a_command_starts_is_no_error(
+    begun: str, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    """A shell's status for it, and no traceback."""
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(begun, interrupt)
+    assert run("events", "list") == (130, "", "")
+
+
+def test_ctrl_c_is_heard_before_the_first_module_that_takes_long() -> None:
+    """Where the command is defined, nothing is loaded that a person could interrupt outside of `main`."""
+    code = (
+        "import sys, bridge.cli\n"
+        "print(sorted({'typer', 'pydantic', 'rich', 'yaml', 'structlog'} & sys.modules.keys()))"
+    )
+    assert python("-c", code).stdout == "[]\n"
 
 
 def test_check_imports_no_service(tmp_path: Path) -> None:
