@@ -42,7 +42,8 @@ from bridge.repair import PATIENCE, Repair
 from bridge.retention import Retention
 from bridge.router import Router
 from bridge.rulebook import Rulebook
-from bridge.settings import Secret, Settings
+from bridge.setting_values import Secret
+from bridge.settings import Settings
 from bridge.slack import TIMEOUT, Slack
 from bridge.store.deliveries import Deliveries
 from bridge.store.events import Events

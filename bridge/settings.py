@@ -1,33 +1,35 @@
 """The environment (and `.env`) to frozen `Settings`, with every problem at once.
 
-`NAME_FILE` names a file that holds the value of `NAME`, for mounted secrets. One module, longer than
-others: a setting, how it is read and what is said when it is wrong belong together.
+`NAME_FILE` names a file that holds the value of `NAME`, for mounted secrets.
 """
 
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable, Mapping
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Final, Literal, get_args
-from urllib.parse import parse_qsl, urlsplit
 
 from dotenv import dotenv_values
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from bridge.setting_values import (
+    Secret,
+    base_address,
+    database_address,
+    host,
+    lower_case,
+    methods_address,
+    networks,
+    secrets,
+    token,
+    web_address,
+)
 
 _WEBHOOK: Final = "SLACK_WEBHOOK_"
-_NAME: Final = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?")
-_PLACE: Final = re.compile(r"(?P<host>\[[^]]*\]|[^]:[]*)(:(?P<port>.*))?")
-_SQLITE: Final = re.compile(r"sqlite(\+aiosqlite)?://(/(?P<file>[^?]*))?(?P<options>\?.*)?")
-_POSTGRESQL: Final = re.compile(
-    r"postgresql(\+asyncpg)?://([^:/]*(:[^@]*)?@)?(?P<place>[^/?@]*)(/[^?]*)?(\?(?P<options>.*))?"
-)
-"""Read as SQLAlchemy reads it, not as a web address: the password may hold a slash."""
-_OPTIONS: Final = ("sslmode", "sslrootcert", "sslcert", "sslkey", "host", "application_name")
-"""What may stand after the ? of a PostgreSQL address: names of libpq's that asyncpg knows too."""
-_SSL_MODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+
+Token = Annotated[Secret, AfterValidator(token)]
 
 
 class SettingsError(Exception):
@@ -38,126 +40,6 @@ class SettingsError(Exception):
         super().__init__("\n".join(self.problems))
 
 
-class Secret(SecretStr):
-    """A value that no log, error or `repr` may show."""
-
-    def __repr__(self) -> str:
-        return "<secret>"
-
-    __str__ = __repr__
-
-
-def web_address(value: str) -> str:
-    """The address itself. Raises ValueError with words for the user."""
-    expected = "expected an address such as https://bridge.example.com"
-    try:
-        parts = urlsplit(value)
-    except ValueError:
-        raise ValueError(expected) from None
-    if parts.scheme not in {"http", "https"} or not parts.netloc:
-        raise ValueError(expected)
-    _check_place(parts.netloc.rpartition("@")[2])
-    return value
-
-
-def _base(value: str) -> str:
-    """An address that paths are put after, and that requests with a token of ours go to."""
-    if "@" in urlsplit(web_address(value)).netloc or "?" in value or "#" in value:
-        raise ValueError("expected an address without a user, ? and #")
-    return value.rstrip("/")
-
-
-def _methods(value: str) -> str:
-    """The address that Slack's methods stand under, with the slash at its end that joining them needs."""
-    return _base(value) + "/"
-
-
-def _token(value: Secret) -> Secret:
-    """A token as Copera and Slack issue them. Catches what a copy takes along, and a placeholder's `…`."""
-    if not re.fullmatch("[!-~]*", value.get_secret_value()):
-        raise ValueError("a token holds only letters, digits and punctuation of ASCII, and no space")
-    return value
-
-
-def _check_place(place: str) -> None:
-    """HOST or HOST:PORT. Raises ValueError, without the text: part of a password may have got into it."""
-    found = _PLACE.fullmatch(place)
-    if found is None:
-        raise ValueError("the host is neither a name nor an IP address")
-    host = found["host"].strip("[]")
-    _host(host if found["host"] == host or ":" in host else "")
-    port = found["port"]
-    if port is not None and not (re.fullmatch("[0-9]{1,5}", port) and 1 <= int(port) <= 65535):
-        raise ValueError("the port is not a number from 1 to 65535")
-
-
-def _host(value: str) -> str:
-    try:
-        ip_address(value)
-    except ValueError:
-        try:
-            is_name = _NAME.fullmatch(value.lower().encode("idna").decode())
-        except UnicodeError:
-            is_name = None
-        if not is_name:
-            raise ValueError("the host is neither a name nor an IP address") from None
-    return value
-
-
-def _database(value: Secret) -> Secret:
-    """The address of a database, by its form; whether anything answers there is seen when it is opened."""
-    url = value.get_secret_value()
-    file = _SQLITE.fullmatch(url)
-    if file:
-        if file["options"] or file["file"] in {None, "", ":memory:"}:
-            raise ValueError("SQLite needs a file and nothing more, as in sqlite:///bridge.db")
-        return value
-    server = _POSTGRESQL.fullmatch(url)
-    if server is None:
-        raise ValueError("expected sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE")
-    if server["place"]:
-        _check_place(server["place"])
-    _check_options(server["options"] or "")
-    return value
-
-
-def _check_options(options: str) -> None:
-    for name, value in parse_qsl(options, keep_blank_values=True):
-        if name not in _OPTIONS:
-            shown = f"option {name}" if re.fullmatch(r"\w{1,40}", name) else "option after the ?"
-            raise ValueError(f"unknown {shown}; known are {', '.join(_OPTIONS)}")
-        if name == "sslmode" and value not in _SSL_MODES:
-            raise ValueError(f"sslmode: expected one of {', '.join(_SSL_MODES)}")
-        if name in {"sslrootcert", "sslcert", "sslkey"} and not Path(value).is_file():
-            raise ValueError(f"{name}: there is no file {value}")
-
-
-def _secrets(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    return tuple(Secret(item.strip()) for item in value.split(",") if item.strip())
-
-
-def _lower(value: object) -> object:
-    return value.lower() if isinstance(value, str) else value
-
-
-def _networks(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    found = []
-    for item in filter(None, (part.strip() for part in value.split(","))):
-        try:
-            found.append(ip_network(item))
-        except ValueError:
-            raise ValueError(f"{item} is not an address or network such as 10.0.0.0/8") from None
-    return tuple(found)
-
-
-Secrets = Annotated[tuple[Secret, ...], BeforeValidator(_secrets)]
-Token = Annotated[Secret, AfterValidator(_token)]
-
-
 class Settings(BaseModel):
     """All settings; a field's name in capitals is the name in the environment.
 
@@ -166,28 +48,28 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
-    copera_api_url: Annotated[str, AfterValidator(_base)] = "https://api.copera.ai/public/v1"
+    copera_api_url: Annotated[str, AfterValidator(base_address)] = "https://api.copera.ai/public/v1"
     copera_api_token: Token | None = None
-    copera_webhook_secrets: Secrets = ()
+    copera_webhook_secrets: Annotated[tuple[Secret, ...], BeforeValidator(secrets)] = ()
     slack_bot_token: Token | None = None
-    slack_api_url: Annotated[str, AfterValidator(_methods)] = "https://slack.com/api/"
+    slack_api_url: Annotated[str, AfterValidator(methods_address)] = "https://slack.com/api/"
     slack_webhooks: Mapping[str, Secret] = Field(default_factory=dict)
     bridge_rules: Path = Path("rules.yaml")
-    bridge_database_url: Annotated[Secret, AfterValidator(_database)] = Secret("sqlite:///bridge.db")
-    bridge_host: Annotated[str, AfterValidator(_host)] = "0.0.0.0"  # noqa: S104 - a service in a container listens on all interfaces
+    bridge_database_url: Annotated[Secret, AfterValidator(database_address)] = Secret("sqlite:///bridge.db")
+    bridge_host: Annotated[str, AfterValidator(host)] = "0.0.0.0"  # noqa: S104 - a service in a container listens on all interfaces
     bridge_port: int = Field(8080, ge=0, le=65535)
-    bridge_trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_networks)] = ()
-    bridge_public_url: Annotated[str, AfterValidator(_base)] = "http://localhost:8080"
+    bridge_trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(networks)] = ()
+    bridge_public_url: Annotated[str, AfterValidator(base_address)] = "http://localhost:8080"
     bridge_secret: Secret | None = Field(None, min_length=32)
     bridge_sync_interval: int = Field(300, ge=5, le=86_400)
     bridge_feed_past_days: int = Field(90, ge=1, le=3_650)
     bridge_retention_days: int = Field(30, ge=1, le=3_650)
     bridge_channel_rate: float = Field(1, ge=0, le=1_000, allow_inf_nan=False)
     bridge_workspace_rate: float = Field(300, ge=0, le=1_000_000, allow_inf_nan=False)
-    bridge_log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = (
+    bridge_log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(lower_case)] = (
         "info"
     )
-    bridge_log_format: Annotated[Literal["auto", "text", "json"], BeforeValidator(_lower)] = "auto"
+    bridge_log_format: Annotated[Literal["auto", "text", "json"], BeforeValidator(lower_case)] = "auto"
 
     @property
     def can_look_up(self) -> bool:

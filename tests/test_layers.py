@@ -26,6 +26,7 @@ LAYERS = (
         *("tables", "sqlite_writer", "settings", "folding", "heap", "logs", "metrics", "departing"),
         *("outflow", "tasks"),
     },
+    {"setting_values"},
     {"core"},
 )
 """From high to low; siblings do not import each other."""

@@ -18,7 +18,8 @@ import typer.main
 from bridge.cli import build
 from bridge.core.rules.schema import schema
 from bridge.metrics import Metrics
-from bridge.settings import _OPTIONS, NAMES
+from bridge.setting_values import DATABASE_OPTIONS
+from bridge.settings import NAMES
 from bridge.web.feeds import Feeds
 from bridge.web.health import Health
 from bridge.web.webhook import Webhook
@@ -93,7 +94,7 @@ def test_every_setting_has_a_row(name: str) -> None:
 
 def test_the_options_of_a_database_address_are_in_its_row() -> None:
     (row,) = rows("BRIDGE_DATABASE_URL")
-    assert [option for option in _OPTIONS if f"`{option}`" not in row] == []
+    assert [option for option in DATABASE_OPTIONS if f"`{option}`" not in row] == []
 
 
 @pytest.mark.parametrize("name", commands())

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from bridge.settings import Secret, SettingsError, environment, is_set_up, load, load_for_rules
+from bridge.setting_values import Secret
+from bridge.settings import SettingsError, environment, is_set_up, load, load_for_rules
 
 FINE = {"COPERA_WEBHOOK_SECRETS": "whsec-1", "BRIDGE_SECRET": "s" * 32}
 ADDRESS = "expected an address such as https://bridge.example.com"

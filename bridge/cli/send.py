@@ -13,7 +13,7 @@ import typer
 from bridge.cli.common import load_settings, run
 from bridge.core.reading import VERSION, NotAnEvent, read_envelope
 from bridge.core.signature import sign
-from bridge.settings import web_address
+from bridge.setting_values import web_address
 
 
 def add_to(application: typer.Typer) -> None:
