@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -30,7 +30,14 @@ TIMEOUT: Final = 8.0
 TOO_LONG: Final = "history_too_long"
 """Ours: a conversation has more messages than are looked through."""
 
+TOO_MANY: Final = "too_many_channels"
+"""Ours: the workspace has more channels than are looked through."""
+
+ENDLESS: Final = "answer_repeats"
+"""Ours: Slack's pages lead to a page that was read already."""
+
 _PAGES: Final = 25
+_CHANNEL_PAGES: Final = 100
 _SENT_NOTHING: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
 for _module in (async_base_client, async_webhook):
@@ -135,32 +142,22 @@ class Slack:
 
         So it does, too, when there are more messages since then than can be read: it may be among them.
         """
-        cursor: str | None = None
-        for _ in range(_PAGES):
-            arguments: dict[str, Any] = {
-                "channel": channel,
-                "oldest": f"{since.timestamp():.6f}",
-                "include_all_metadata": True,
-                "limit": 200,
-                "cursor": cursor,
-            }
-            if thread_ts is None:
-                data = await self._read(
-                    "conversations.history", self._client.conversations_history, arguments
-                )
-            else:
-                arguments["ts"] = thread_ts
-                data = await self._read(
-                    "conversations.replies", self._client.conversations_replies, arguments
-                )
+        arguments: dict[str, Any] = {
+            "channel": channel,
+            "oldest": f"{since.timestamp():.6f}",
+            "include_all_metadata": True,
+            "limit": 200,
+        }
+        method = "conversations.history" if thread_ts is None else "conversations.replies"
+        call: Callable[..., Awaitable[Any]] = self._client.conversations_history
+        if thread_ts is not None:
+            call, arguments["ts"] = self._client.conversations_replies, thread_ts
+        async for data in self._pages(method, call, arguments, most=_PAGES, too_many=TOO_LONG):
             for message in data.get("messages") or []:
                 payload = (message.get("metadata") or {}).get("event_payload") or {}
                 if payload.get("delivery") == purpose.delivery and payload.get("part") == purpose.part:
                     return str(message["ts"])
-            cursor = (data.get("response_metadata") or {}).get("next_cursor")
-            if not cursor:
-                return None
-        raise CallError(Outcome(Verdict.DESTINATION, TOO_LONG))
+        return None
 
     async def told(self, channel: str, since: datetime) -> frozenset[str]:
         """The ids of the events that this app's latest messages there since then are about.
@@ -216,16 +213,33 @@ class Slack:
 
     async def channels(self, *, private: bool = True) -> Sequence[Channel]:
         """All channels the token can see, archived ones included. Raises CallError."""
-        found: list[Channel] = []
-        cursor: str | None = None
         types = "public_channel,private_channel" if private else "public_channel"
-        while True:
-            arguments = {"types": types, "limit": 999, "cursor": cursor}
-            data = await self._read("conversations.list", self._client.conversations_list, arguments)
-            found += [read_channel(item) for item in data.get("channels") or []]
-            cursor = (data.get("response_metadata") or {}).get("next_cursor")
+        arguments = {"types": types, "limit": 999}
+        method, call = "conversations.list", self._client.conversations_list
+        pages = self._pages(method, call, arguments, most=_CHANNEL_PAGES, too_many=TOO_MANY)
+        return [read_channel(item) async for data in pages for item in data.get("channels") or []]
+
+    async def _pages(
+        self,
+        method: str,
+        call: Callable[..., Awaitable[Any]],
+        arguments: Mapping[str, Any],
+        *,
+        most: int,
+        too_many: str,
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Page after page. Raises CallError: also when they begin anew, or with `too_many` after so many."""
+        cursors: list[str] = []
+        while len(cursors) < most:
+            data = await self._read(method, call, {**arguments, "cursor": cursors[-1] if cursors else None})
+            yield data
+            cursor = str((data.get("response_metadata") or {}).get("next_cursor") or "")
             if not cursor:
-                return found
+                return
+            if cursor in cursors:
+                raise CallError(Outcome(Verdict.TRANSIENT, ENDLESS, detail=method))
+            cursors.append(cursor)
+        raise CallError(Outcome(Verdict.DESTINATION, too_many))
 
     async def _read(
         self, method: str, call: Callable[..., Awaitable[Any]], arguments: Mapping[str, Any]

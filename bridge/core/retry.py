@@ -171,7 +171,10 @@ REMEDIES: Final[Mapping[str, tuple[Verdict, str]]] = {
     **dict.fromkeys(
         ("invalid_user_combination", "not_enough_users", "too_many_users"), (Verdict.DESTINATION, _USER)
     ),
-    "team_not_found": (Verdict.DESTINATION, "use the channel's id (C…) instead of its name"),
+    **dict.fromkeys(
+        ("team_not_found", "too_many_channels"),
+        (Verdict.DESTINATION, "use the channel's id (C…) instead of its name"),
+    ),
     "no_slack_user": (Verdict.DESTINATION, _USER),
     "no_webhook": (Verdict.DESTINATION, "set SLACK_WEBHOOK_<NAME> to the webhook's address"),
     "no_slack_token": (Verdict.DESTINATION, "set SLACK_BOT_TOKEN; a webhook reaches only its own channel"),
