@@ -8,29 +8,26 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import aiohttp
 import structlog
-from aiohttp import web
 
 from bridge import __version__
 from bridge.alerts import Alerts
 from bridge.copera import Copera
-from bridge.core.bookings import BookingType, Directory, Event, Person
-from bridge.core.feeds.feeds import Who
-from bridge.core.feeds.tokens import Options, Seals
+from bridge.core.bookings import Event
 from bridge.core.json_body import as_json
-from bridge.core.knowledge import Knowledge
 from bridge.core.pacing import EDITS_A_MINUTE, channel_pace, minute_pace
-from bridge.core.rules.rules import Rules
+from bridge.core.rules.needs import needs
 from bridge.courier.addresses import Addresses
 from bridge.courier.clock import SharedClock
 from bridge.courier.courier import Courier
 from bridge.courier.sending import Sender
+from bridge.current_knowledge import CurrentKnowledge
 from bridge.database import Database, open_database
 from bridge.departing import watched
 from bridge.metrics import Metrics
@@ -48,7 +45,6 @@ from bridge.slack import TIMEOUT, Slack
 from bridge.store.deliveries import Deliveries
 from bridge.store.events import Events
 from bridge.store.facts import Facts
-from bridge.store.feeds import FeedStore
 from bridge.store.figures import Figures
 from bridge.store.gates import Claimant
 from bridge.store.intake import Intake
@@ -56,16 +52,12 @@ from bridge.store.people import SlackNames
 from bridge.store.refreshes import Refreshes
 from bridge.store.rendering import keep_up
 from bridge.tasks import Tasks
-from bridge.web.answers import errors_as_json
 from bridge.web.feeds import Feeds
-from bridge.web.hardening import Connections, Runner
 from bridge.web.health import Health
-from bridge.web.webhook import LARGEST_BODY, Webhook
+from bridge.web.server import Server
+from bridge.web.webhook import Webhook
 
 log = structlog.get_logger()
-
-REQUIRED: Final = ("COPERA_WEBHOOK_SECRETS", "BRIDGE_SECRET")
-"""Settings that the service cannot do without."""
 
 _NAMES_PATIENCE: Final = 5.0
 _DRAIN: Final = 8.5
@@ -101,14 +93,15 @@ class Service:
         self._patience = patience
         self._tasks = Tasks()
         self._open = AsyncExitStack()
-        self._members: tuple[Person, ...] = ()
-        self._named = asyncio.Event()  # Copera told, now or before, what people and types are called
-        self._types: Mapping[str, BookingType] = {}
         self.mirror: Mirror | None = None
         self.url = ""
 
     async def start(self) -> None:
-        """Open, migrate, load and listen. Raises CannotStart, Unavailable, Unreadable, RulesError."""
+        """Open, migrate, load and listen.
+
+        Raises Unreadable and RulesError for the rules, Unavailable and TooNew for the database, CannotStart
+        and CannotListen for the rest.
+        """
         settings = self._settings
         webhooks = {name: secret.get_secret_value() for name, secret in settings.slack_webhooks.items()}
         self.rulebook = Rulebook(
@@ -135,9 +128,10 @@ class Service:
             webhooks=webhooks,
             observe=lambda method, outcome, _: self.metrics.slack_calls.labels(method, outcome).inc(),
         )
-        self._knowledge = Knowledge(self.rulebook.rules)
+        self.knowledge = CurrentKnowledge(lambda: self.rulebook.rules)
         self._build_line(self.database)
         try:
+            await self._build_feeds(self.database)
             await self._build_mirror(self.database)
             await rehearse(self.database, self.deliveries, self.clock())
             await self._listen()
@@ -148,7 +142,7 @@ class Service:
 
     def _check_token(self) -> None:
         """A bot token is needed as soon as anything goes elsewhere than to an incoming webhook."""
-        if self._settings.slack_bot_token is None and _needs_token(self.rulebook.rules):
+        if self._settings.slack_bot_token is None and needs(self.rulebook.rules).token:
             raise CannotStart(
                 "SLACK_BOT_TOKEN is missing: the rules post to channels or people, which needs the bot token"
             )
@@ -218,39 +212,14 @@ class Service:
             ),
         )
 
-    async def feed_address(self, host_id: str) -> str:
-        """The calendar address of a host, at this service's own address."""
-        feed, store = Who("host", host_id), FeedStore(self.database)
-        await store.register([feed], self.clock())
-        generation = (await store.generations())[feed]
-        secret = _revealed(self._settings.bridge_secret) or ""
-        return f"{self.url}/feeds/{Seals(secret).token(feed.key, generation, Options())}.ics"
-
-    def knowledge(self) -> Knowledge:
-        """What is known now; the same object until something changes."""
-        return self._knowledge
-
-    def _learn(self) -> None:
-        """Take new rules or a new directory into use, whole."""
-        rules = self.rulebook.rules
-        directory = Directory(self._members, rules.people, is_known=self._named.is_set())
-        self._knowledge = Knowledge(rules, directory, self._types)
-
-    def _name(self, members: Sequence[Person], types: Sequence[BookingType]) -> None:
-        """Take what Copera calls people and booking types into use."""
-        self._members, self._types = tuple(members), {one.id: one for one in types}
-        if members or types:
-            self._named.set()
-        self._learn()
-
-    async def _build_mirror(self, database: Database) -> None:
-        """With a token of Copera's: the mirror, and what it knew when the bridge stopped."""
+    async def _build_feeds(self, database: Database) -> None:
+        """The feeds, and what Copera called people and types when the bridge stopped."""
         settings = self._settings
         refreshes = Refreshes(database)
         await refreshes.prepare()
         if await keep_up(database, self.clock()):
             log.info("feeds.revised", reason="this version shows bookings differently")
-        self._name(await refreshes.people(), await refreshes.types())
+        self.knowledge.name(await refreshes.people(), await refreshes.types())
         self._feeds = Feeds(
             database,
             secret=_revealed(settings.bridge_secret) or "",
@@ -259,9 +228,12 @@ class Service:
             clock=self.clock,
             observe=lambda status, _: self.metrics.feed_requests.labels(str(status)).inc(),
         )
+
+    async def _build_mirror(self, database: Database) -> None:
+        """With a token of Copera's: the mirror of its bookings, and the repair of what no webhook told."""
+        settings = self._settings
         if settings.copera_api_token is None:
-            self._named.set()
-            self._learn()
+            self.knowledge.do_without_names()
             log.warning("copera.no_token", remedy="set COPERA_API_TOKEN for calendar feeds and hosts' names")
             return
         self.copera = Copera(
@@ -280,7 +252,7 @@ class Service:
             interval=timedelta(seconds=settings.bridge_sync_interval),
             past_days=settings.bridge_feed_past_days,
             people=lambda: self.rulebook.rules.people,
-            named=self._name,
+            named=self.knowledge.name,
             changed=self._freshen,
         )
         self.repair = Repair(
@@ -315,22 +287,8 @@ class Service:
             reach=self._reach,
         )
         health = Health(self._readiness.parts, self._readiness.metrics)
-        connections = Connections()
-        application = web.Application(
-            client_max_size=LARGEST_BODY, middlewares=[connections.middleware, errors_as_json]
-        )
-        application.add_routes([*webhook.routes(), *self._feeds.routes(), *health.routes()])
-        self._runner = Runner(application, connections)
-        await self._runner.setup()
-        host, port = settings.bridge_host, settings.bridge_port
-        try:
-            await web.TCPSite(self._runner, host, port).start()
-        except OSError as problem:
-            number = problem.errno or 0
-            why = os.strerror(number) if number > 0 else problem.strerror
-            raise CannotStart(f"cannot listen on BRIDGE_HOST {host}, BRIDGE_PORT {port}: {why}") from None
-        port = self._runner.addresses[0][1]
-        self.url = f"http://{'127.0.0.1' if host in {'0.0.0.0', '::'} else host}:{port}"  # noqa: S104
+        self._server = Server([*webhook.routes(), *self._feeds.routes(), *health.routes()])
+        self.url = await self._server.start(settings.bridge_host, settings.bridge_port)
 
     def _run_all(self) -> None:
         self._tasks.run("intake", self._intake.run())
@@ -341,7 +299,7 @@ class Service:
             self._tasks.run("repair", self.repair.run())
         self._tasks.run("feeds", self._feeds.run())
         self._tasks.run("feeds' news", self._feeds.hear())
-        self._tasks.run("rules", self.rulebook.watch(self.alerts.report, self._learn))
+        self._tasks.run("rules", self.rulebook.watch(self.alerts.report, self.knowledge.renew))
         self._tasks.run("alerts", self.alerts.run())
         self._tasks.run("retention", self._retention.run())
         self._tasks.run("announcements", self.database.listen())
@@ -351,7 +309,7 @@ class Service:
         """At the very first start give Copera a moment to say what hosts are called."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_NAMES_PATIENCE):
-                await self._named.wait()
+                await self.knowledge.named.wait()
         await self.router.run()
 
     async def wait(self, stop: asyncio.Event) -> bool:
@@ -368,8 +326,8 @@ class Service:
         if hasattr(self, "database"):
             self.database.hurry()
         ending = [self._tasks.cancel(*self._tasks.names - _LAST)]
-        if hasattr(self, "_runner"):
-            ending.append(self._runner.cleanup())
+        if hasattr(self, "_server"):
+            ending.append(self._server.close())
         if self._tasks.is_running("courier"):
             ending.append(self._tasks.finish("courier", _DRAIN))
         await asyncio.gather(*ending)
@@ -379,13 +337,6 @@ class Service:
         await self.database.close()
         if self._tasks.began:
             log.info("service.stopped")
-
-
-def _needs_token(rules: Rules) -> bool:
-    """Whether anything goes elsewhere than to an incoming webhook."""
-    posts = [post for rule in rules.rules for post in rule.posts] + list(rules.otherwise)
-    places = [*(place for post in posts for place in post.to), rules.settings.alerts_to or "webhook:"]
-    return any(not place.startswith("webhook:") for place in places)
 
 
 def _revealed(secret: Secret | None) -> str | None:

@@ -77,6 +77,9 @@ class Settings(BaseModel):
         return self.slack_bot_token is not None and self.copera_api_token is not None
 
 
+REQUIRED: Final = ("COPERA_WEBHOOK_SECRETS", "BRIDGE_SECRET")
+"""Settings that the service cannot do without."""
+
 NAMES: Final = tuple(name.upper() for name in Settings.model_fields if name != "slack_webhooks")
 """Every setting but the incoming webhooks, which are named SLACK_WEBHOOK_<NAME>."""
 

@@ -24,7 +24,7 @@ LAYERS = (
     {"database", "migrations"},
     {
         *("tables", "sqlite_writer", "settings", "folding", "heap", "logs", "metrics", "departing"),
-        *("outflow", "tasks"),
+        *("outflow", "tasks", "current_knowledge", "rules_file"),
     },
     {"setting_values"},
     {"core"},

@@ -90,7 +90,7 @@ def _status(error: Exception) -> int:
     changed stays so. Imports what most commands can do without.
     """
     from bridge.database import TooNew, Unavailable
-    from bridge.rulebook import Unreadable
+    from bridge.rules_file import Unreadable
 
     return 1 if isinstance(error, Unavailable) else 2 if isinstance(error, (Unreadable, TooNew)) else 0
 

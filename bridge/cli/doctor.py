@@ -13,7 +13,6 @@ import aiohttp
 import typer
 
 from bridge import settings
-from bridge.app import REQUIRED
 from bridge.cli.common import Json, load_settings, print_json, run
 from bridge.core.rules.destinations import BadDestination
 from bridge.doctor import Finding, examine, read_place, say
@@ -39,7 +38,7 @@ def doctor(
         destination = read_place(place) if place else ""
     except BadDestination as reason:
         raise typer.BadParameter(str(reason), param_hint="--say") from None
-    loaded = load_settings(*REQUIRED)
+    loaded = load_settings(*settings.REQUIRED)
     findings = run(_doctor(loaded, destination, quiet=as_json))
     is_well = all(finding.state != "problem" for finding in findings)
     if as_json:

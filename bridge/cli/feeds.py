@@ -22,7 +22,7 @@ from bridge.core.feeds.feeds import (
 from bridge.core.feeds.feeds import who as who_of
 from bridge.core.feeds.tokens import DETAILS, Detail, Options, Seals
 from bridge.database import Database
-from bridge.rulebook import Unreadable, read_people
+from bridge.rules_file import Unreadable, read_people
 from bridge.settings import Settings
 from bridge.store.facts import BELIEVE, Facts
 from bridge.store.feeds import FeedStore

@@ -28,7 +28,7 @@ from bridge.core.rules.file import Loaded, load
 from bridge.core.rules.rules import Rules
 from bridge.core.rules.schema import schema_text
 from bridge.core.yaml_file.problems import RulesError
-from bridge.rulebook import read
+from bridge.rules_file import read
 from bridge.settings import SettingsError
 
 Path_ = Annotated[Path | None, typer.Argument(metavar="RULES", help="The file; default: BRIDGE_RULES.")]

@@ -12,8 +12,10 @@ import structlog
 import typer
 
 from bridge import heap, logs, settings
-from bridge.app import REQUIRED, CannotStart, Service
+from bridge.app import CannotStart, Service
 from bridge.cli.common import load_settings, run
+from bridge.settings import REQUIRED
+from bridge.web.server import CannotListen
 
 log = structlog.get_logger()
 
@@ -31,7 +33,7 @@ def serve() -> None:
         log.warning("settings.unknown", problem=line)
     try:
         status = run(_serve(loaded))
-    except CannotStart as problem:
+    except (CannotStart, CannotListen) as problem:
         typer.echo(f"booking-bridge: {problem}", err=True)
         status = 2
     raise typer.Exit(status)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from bridge.core.rules.needs import Needs
 from bridge.doctor.findings import Finding, notice, ok, problem
-from bridge.doctor.needs import Needs
 
 _REMEDY: Final = "add the scope under OAuth & Permissions of the Slack app and install the app again"
 

@@ -10,9 +10,9 @@ from typing import Final
 from bridge.core import retry
 from bridge.core.bookings import Directory, Person
 from bridge.core.retry import Outcome, Verdict
+from bridge.core.rules.needs import Needs
 from bridge.core.slack_values import Channel, Identity
 from bridge.doctor.findings import Finding, notice, ok, problem
-from bridge.doctor.needs import Needs
 from bridge.doctor.slack_scopes import examine_scopes
 from bridge.slack import CallError, Slack
 
@@ -53,7 +53,7 @@ async def examine_slack(slack: Slack, needed: Needs, people: Iterable[Person]) -
 
 
 def _without_token(needed: Needs) -> Finding:
-    if needed.channels or needed.direct:
+    if needed.token:
         remedy = "install the Slack app and set the token (xoxb-…), or post to webhook:NAME only"
         return problem(
             "Slack", "SLACK_BOT_TOKEN is not set, and the rules post to channels or people", remedy

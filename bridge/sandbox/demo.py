@@ -6,7 +6,7 @@ import asyncio
 import secrets
 import signal
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +17,8 @@ from icalendar import Calendar
 from rich.console import Console
 
 from bridge.app import Service
+from bridge.core.feeds.feeds import Who
+from bridge.core.feeds.tokens import Options, Seals
 from bridge.sandbox import story
 from bridge.sandbox.copera import CoperaStandIn
 from bridge.sandbox.screen import reader_of, show
@@ -24,6 +26,7 @@ from bridge.sandbox.slack import SlackStandIn
 from bridge.sandbox.slack_records import Message
 from bridge.sandbox.story_cast import CHANNELS, HOSTS, SUPPORT
 from bridge.settings import Settings
+from bridge.store.feeds import FeedStore
 
 _PATIENCE = 30.0
 """Seconds without anything new after which the messages and feed entries still missing are given up."""
@@ -56,10 +59,12 @@ async def _run(*, once: bool, console: Console | None = None) -> int:
     await slack.start()
     story.furnish(copera, slack)
     with TemporaryDirectory(prefix="booking-bridge-") as folder:
-        service = Service(_settings(copera, slack, Path(folder)))
+        settings = _settings(copera, slack, Path(folder))
+        service = Service(settings)
         await service.start()
         try:
-            return await _play(service, copera, slack, screen, once=once)
+            addresses = await _feed_addresses(service, settings)
+            return await _play(service, addresses, copera, slack, screen, once=once)
         finally:
             await service.close()
             await copera.stop()
@@ -86,8 +91,27 @@ def _settings(copera: CoperaStandIn, slack: SlackStandIn, folder: Path) -> Setti
     )
 
 
+async def _feed_addresses(service: Service, settings: Settings) -> dict[str, str]:
+    """Each host's calendar address, by the host's id."""
+    assert settings.bridge_secret is not None
+    tokens, store = Seals(settings.bridge_secret.get_secret_value()), FeedStore(service.database)
+    feeds = {host.id: Who("host", host.id) for host in HOSTS}
+    await store.register(feeds.values(), datetime.now(UTC))
+    generations = await store.generations()
+    return {
+        host_id: f"{service.url}/feeds/{tokens.token(feed.key, generations[feed], Options())}.ics"
+        for host_id, feed in feeds.items()
+    }
+
+
 async def _play(
-    service: Service, copera: CoperaStandIn, slack: SlackStandIn, screen: Console, *, once: bool
+    service: Service,
+    addresses: Mapping[str, str],
+    copera: CoperaStandIn,
+    slack: SlackStandIn,
+    screen: Console,
+    *,
+    once: bool,
 ) -> int:
     reader = reader_of(slack, datetime.now().astimezone().tzinfo or UTC)
 
@@ -100,10 +124,10 @@ async def _play(
     today = datetime.now(UTC)
     await story.play(copera, 0.02 if once else 1.0, today)
     expected = story.expected(today)
-    differences = await settle(lambda: _differences(service, slack, expected), _PATIENCE)
+    differences = await settle(lambda: _differences(service, addresses, slack, expected), _PATIENCE)
     screen.print("\nEach host has a calendar address for Google, Apple and Outlook:")
     for host in HOSTS:
-        screen.print(f"  {host.name:14} {await service.feed_address(host.id)}", soft_wrap=True)
+        screen.print(f"  {host.name:14} {addresses[host.id]}", soft_wrap=True)
     for line in differences:
         screen.print(f"not as it should be: {line}")
     if once:
@@ -135,24 +159,26 @@ async def settle(look: Callable[[], Awaitable[list[str]]], patience: float) -> l
     return missing
 
 
-async def _differences(service: Service, slack: SlackStandIn, expected: story.Expected) -> list[str]:
+async def _differences(
+    service: Service, addresses: Mapping[str, str], slack: SlackStandIn, expected: story.Expected
+) -> list[str]:
     """A line for each thing that is not, or not yet, as the story says."""
     return [
         *expected.missing(slack),
         *_direct(slack, expected),
         *await _unsettled(service),
         *_repeated(slack, expected),
-        *await _missing_entries(service, expected),
+        *await _missing_entries(addresses, expected),
     ]
 
 
-async def _missing_entries(service: Service, expected: story.Expected) -> list[str]:
+async def _missing_entries(addresses: Mapping[str, str], expected: story.Expected) -> list[str]:
     """What the feeds, fetched as a calendar does, do not show as it should be."""
     lines = []
     bookers = {notice.uid: notice.booker for notice in expected.notices}
     async with aiohttp.ClientSession() as session:
         for host in HOSTS:
-            async with session.get(await service.feed_address(host.id)) as answer:
+            async with session.get(addresses[host.id]) as answer:
                 if answer.status != 200:
                     lines.append(f"feed of {host.name}: HTTP {answer.status}")
                     continue

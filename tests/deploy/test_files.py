@@ -13,10 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
-from bridge.app import REQUIRED
 from bridge.core.retry import REMEDIES, Verdict
 from bridge.metrics import Metrics
-from bridge.settings import NAMES, Settings, load
+from bridge.settings import NAMES, REQUIRED, Settings, load
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"

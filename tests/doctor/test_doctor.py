@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -95,6 +96,12 @@ def key(world: World) -> None:
     world.copera.add_token("cp_key_1")
 
 
+def pipe(world: World) -> None:
+    """Which a reader would wait for, for ever."""
+    world.environment["BRIDGE_RULES"] = str(world.folder / "pipe")
+    os.mkfifo(world.folder / "pipe")
+
+
 def elsewhere(world: World) -> None:
     world.environment["COPERA_API_URL"] = world.copera.url + "/v9"
 
@@ -102,6 +109,7 @@ def elsewhere(world: World) -> None:
 BROKEN: dict[str, Change] = {
     "setting misspelt": setting("BRIDGE_RETENTION_DAY", "3"),
     "rules gone": setting("BRIDGE_RULES", "/nowhere/rules.yaml"),
+    "rules a pipe": pipe,
     "rules wrong": rules("post: {to: C0HIRING1}", "stop: yes please"),
     "database gone": lambda world: world.file.unlink(),
     "database down": setting("BRIDGE_DATABASE_URL", "postgresql://me:hunter2@127.0.0.1:1/bridge"),

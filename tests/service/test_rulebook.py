@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.rulebook import Unreadable, read
+from bridge.rules_file import Unreadable, read
 
 
 def test_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
