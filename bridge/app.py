@@ -34,7 +34,6 @@ from bridge.metrics import Metrics
 from bridge.mirror import Mirror
 from bridge.outflow import Outflow
 from bridge.readiness import Readiness
-from bridge.rehearsal import rehearse
 from bridge.repair import PATIENCE, Repair
 from bridge.retention import Retention
 from bridge.router import Router
@@ -52,6 +51,7 @@ from bridge.store.people import SlackNames
 from bridge.store.refreshes import Refreshes
 from bridge.store.rendering import keep_up
 from bridge.tasks import Tasks
+from bridge.warm_up import warm_up
 from bridge.web.feeds import Feeds
 from bridge.web.health import Health
 from bridge.web.server import Server
@@ -133,7 +133,7 @@ class Service:
         try:
             await self._build_feeds(self.database)
             await self._build_mirror(self.database)
-            await rehearse(self.database, self.deliveries, self.clock())
+            await warm_up(self.database, self.deliveries, self.clock())
             await self._listen()
         except BaseException:
             await self.close()

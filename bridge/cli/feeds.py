@@ -20,7 +20,7 @@ from bridge.core.feeds.feeds import (
     feed_name,
 )
 from bridge.core.feeds.feeds import who as who_of
-from bridge.core.feeds.tokens import DETAILS, Detail, Options, Seals
+from bridge.core.feeds.tokens import DETAILS, Detail, FeedTokens, Options
 from bridge.database import Database
 from bridge.rules_file import Unreadable, read_people
 from bridge.settings import Settings
@@ -143,7 +143,7 @@ class _Register:
     def __init__(self, settings: Settings, database: Database) -> None:
         assert settings.bridge_secret is not None
         self._settings = settings
-        self._seals = Seals(settings.bridge_secret.get_secret_value())
+        self._tokens = FeedTokens(settings.bridge_secret.get_secret_value())
         self._refreshes = Refreshes(database)
         self.store = FeedStore(database)
 
@@ -186,7 +186,7 @@ class _Register:
         ]
 
     def _address(self, feed: Who, generation: int, options: Options) -> str:
-        token = self._seals.token(feed.key, generation, options)
+        token = self._tokens.token(feed.key, generation, options)
         return f"{self._settings.bridge_public_url}/feeds/{token}.ics"
 
     async def _people(self) -> Directory:

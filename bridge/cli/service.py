@@ -11,7 +11,7 @@ from typing import Annotated
 import structlog
 import typer
 
-from bridge import heap, logs, settings
+from bridge import garbage_collector, logs, settings
 from bridge.app import CannotStart, Service
 from bridge.cli.common import load_settings, run
 from bridge.settings import REQUIRED
@@ -46,7 +46,7 @@ async def _serve(loaded: settings.Settings) -> int:
         loop.add_signal_handler(number, stop.set)
     service = Service(loaded)
     await service.start()
-    heap.settle()
+    garbage_collector.tune()
     loop.add_signal_handler(signal.SIGHUP, service.rulebook.nudge)
     try:
         return 0 if await service.wait(stop) else 1

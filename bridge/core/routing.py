@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from bridge.core.bookings import Booking, BookingType, Directory, Event, Person
-from bridge.core.near import quote
 from bridge.core.rules.context import Context
 from bridge.core.rules.destinations import HOST, HOST_KEY, WEBHOOK
 from bridge.core.rules.rules import Post, Rule, Rules, Style
+from bridge.core.suggestions import quote
 
 OTHERWISE: Final = "otherwise"
 _PERSONAL: Final = "@UWh"

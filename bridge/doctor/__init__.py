@@ -2,6 +2,6 @@
 
 from bridge.doctor.examination import examine
 from bridge.doctor.findings import Finding
-from bridge.doctor.saying import read_place, say
+from bridge.doctor.say import read_place, say
 
 __all__ = ["Finding", "examine", "read_place", "say"]

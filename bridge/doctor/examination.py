@@ -12,12 +12,12 @@ import aiohttp
 from bridge.core.bookings import Directory
 from bridge.core.rules.needs import needs
 from bridge.core.rules.rules import Rules
+from bridge.doctor.copera import Hosts, examine_copera
+from bridge.doctor.database import examine_database
 from bridge.doctor.findings import Finding, notice, ok
-from bridge.doctor.keeping import examine_database
-from bridge.doctor.outside import examine_address, examine_clock
+from bridge.doctor.network import examine_address, examine_clock
 from bridge.doctor.rules import examine_rules
-from bridge.doctor.upstream import Hosts, examine_copera
-from bridge.doctor.workspace import examine_slack, known
+from bridge.doctor.slack import examine_slack, known
 from bridge.settings import NAMES, Settings
 from bridge.slack import Slack
 

@@ -188,7 +188,7 @@ def main(
 ) -> None:
     """Run the Copera stand-in until it is told to stop; the first line printed is its API address."""
     copera = CoperaStandIn(token=token, ids="equal" if same_ids else "different", calls_kept=100_000)
-    copera_load.furnish(copera.calendar)
+    copera_load.populate(copera.calendar)
     copera.load(bookings, seed=seed)
     if webhook:
         copera.subscribe(webhook, secret)

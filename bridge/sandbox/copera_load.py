@@ -49,7 +49,7 @@ _TOPICS = (
 )
 
 
-def furnish(calendar: Calendar, hosts: int = 5) -> None:
+def populate(calendar: Calendar, hosts: int = 5) -> None:
     """Add hosts and one booking type of each kind, for a calendar that has none."""
     added = [
         calendar.add_member(f"{_FIRST[n % 12]} {_LAST[n % 11]} {n}", f"host{n}@example.com").id
@@ -66,7 +66,7 @@ def load(calendar: Calendar, count: int, *, around: datetime, seed: int = 1, day
     A past booking that was confirmed is COMPLETED. No webhooks are made.
     """
     if not calendar.types:
-        furnish(calendar)
+        populate(calendar)
     draw = random.Random(seed)  # noqa: S311 - plausible data, not secrets
     types = list(calendar.types.values())
     first = len(calendar.bookings)

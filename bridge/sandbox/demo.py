@@ -18,7 +18,7 @@ from rich.console import Console
 
 from bridge.app import Service
 from bridge.core.feeds.feeds import Who
-from bridge.core.feeds.tokens import Options, Seals
+from bridge.core.feeds.tokens import FeedTokens, Options
 from bridge.sandbox import story
 from bridge.sandbox.copera import CoperaStandIn
 from bridge.sandbox.screen import reader_of, show
@@ -57,7 +57,7 @@ async def _run(*, once: bool, console: Console | None = None) -> int:
     copera, slack = CoperaStandIn(), SlackStandIn()
     await copera.start()
     await slack.start()
-    story.furnish(copera, slack)
+    story.populate(copera, slack)
     with TemporaryDirectory(prefix="booking-bridge-") as folder:
         settings = _settings(copera, slack, Path(folder))
         service = Service(settings)
@@ -94,7 +94,7 @@ def _settings(copera: CoperaStandIn, slack: SlackStandIn, folder: Path) -> Setti
 async def _feed_addresses(service: Service, settings: Settings) -> dict[str, str]:
     """Each host's calendar address, by the host's id."""
     assert settings.bridge_secret is not None
-    tokens, store = Seals(settings.bridge_secret.get_secret_value()), FeedStore(service.database)
+    tokens, store = FeedTokens(settings.bridge_secret.get_secret_value()), FeedStore(service.database)
     feeds = {host.id: Who("host", host.id) for host in HOSTS}
     await store.register(feeds.values(), datetime.now(UTC))
     generations = await store.generations()

@@ -18,7 +18,7 @@ from aiohttp import web
 from bridge.sandbox import server, slack_control
 from bridge.sandbox.faults import Fault, Match
 from bridge.sandbox.server import Call
-from bridge.sandbox.slack_door import Door
+from bridge.sandbox.slack_http import HttpApi
 from bridge.sandbox.slack_limits import Limits
 from bridge.sandbox.slack_records import Content, Limited, Message
 from bridge.sandbox.slack_workspace import Channel, User, Workspace
@@ -47,8 +47,8 @@ class SlackStandIn:
     ) -> None:
         self.workspace = Workspace(clock)
         self.workspace.strict = strict
-        self._door = Door(self.workspace, token, limits, calls_kept)
-        self._door.on_change = self._wake
+        self._http = HttpApi(self.workspace, token, limits, calls_kept)
+        self._http.on_change = self._wake
         self._server = server.LocalServer(self._routes)
         self._waiting: list[tuple[Predicate, asyncio.Future[None]]] = []
 
@@ -62,15 +62,15 @@ class SlackStandIn:
 
     def _routes(self) -> list[web.RouteDef]:
         return [
-            web.route("*", "/api/{method}", self._door.method),
-            web.post("/services/{rest:.+}", self._door.webhook),
+            web.route("*", "/api/{method}", self._http.method),
+            web.post("/services/{rest:.+}", self._http.webhook),
             *slack_control.routes(self),
         ]
 
     @property
     def token(self) -> str:
         """The bot token it accepts."""
-        return self._door.token
+        return self._http.token
 
     @property
     def url(self) -> str:
@@ -84,7 +84,7 @@ class SlackStandIn:
 
     def webhook_url(self, name: str, channel: str | None = None) -> str:
         """Return the address of the incoming webhook of this name, made when new (channel: `name`)."""
-        hook = self._door.hooks.get(name) or self._door.hooks.add(name, channel or name.lower())
+        hook = self._http.hooks.get(name) or self._http.hooks.add(name, channel or name.lower())
         return self.url + hook.path
 
     # The workspace.
@@ -132,42 +132,42 @@ class SlackStandIn:
 
     def revoke_token(self, error: str = "token_revoked") -> None:
         """Answer every call with this error until `restore_token`."""
-        self._door.token_error = error
+        self._http.token_error = error
 
     def restore_token(self) -> None:
         """Accept the token again."""
-        self._door.token_error = None
+        self._http.token_error = None
 
     # Trouble.
 
     @property
     def fault(self) -> Fault | None:
         """The standing fault, for every call that no `fail_next` covers."""
-        return self._door.faults.standing
+        return self._http.faults.standing
 
     @fault.setter
     def fault(self, fault: Fault | None) -> None:
-        self._door.faults.standing = fault
+        self._http.faults.standing = fault
 
     def fail_next(self, method: str, fault: Fault, times: int | None = 1, match: Match | None = None) -> None:
         """Spoil the next calls of a method ("webhook" for incoming webhooks, "*" for any).
 
         times: how many, None for all until `clear_faults`. match: picks calls by their arguments.
         """
-        self._door.faults.order(method, fault, times, match)
+        self._http.faults.order(method, fault, times, match)
 
     def clear_faults(self) -> None:
         """Behave again."""
-        self._door.faults.clear()
+        self._http.faults.clear()
 
     @property
     def limits(self) -> Limits | None:
         """The rate limits enforced; may be set at any time."""
-        return self._door.meter.limits
+        return self._http.meter.limits
 
     @limits.setter
     def limits(self, limits: Limits | None) -> None:
-        self._door.meter.limits = limits
+        self._http.meter.limits = limits
 
     # What was seen.
 
@@ -205,17 +205,17 @@ class SlackStandIn:
     @property
     def calls(self) -> deque[Call]:
         """The requests so far, the oldest first, as far as they are kept."""
-        return self._door.calls
+        return self._http.calls
 
     @property
     def limited(self) -> list[Limited]:
         """Every 429 given."""
-        return self._door.limited
+        return self._http.limited
 
     @property
     def violations(self) -> int:
         """How many 429s were the caller's own doing, not a fault's."""
-        return sum(limited.reason != "fault" for limited in self._door.limited)
+        return sum(limited.reason != "fault" for limited in self._http.limited)
 
     async def wait_for(self, predicate: Predicate, timeout: float = 5.0) -> None:  # noqa: ASYNC109
         """Return once the predicate holds; it is asked after every request. TimeoutError otherwise."""

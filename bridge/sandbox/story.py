@@ -1,6 +1,6 @@
 """The demo's story: eight bookings in about 20 seconds, and what must be seen of them in the end.
 
-It is data: who and what there is (`furnish`), the steps in their order (`steps`), and the outcome
+It is data: who and what there is (`populate`), the steps in their order (`steps`), and the outcome
 (`expected`). It knows neither rules nor the bridge; which channel a booking type belongs to is told
 by `story_cast.CHANNELS`, and no-shows and declines are expected in #bookings as well.
 """
@@ -115,7 +115,7 @@ def _create(copera: CoperaStandIn, visit: Visit, today: datetime) -> Envelope:
     )
 
 
-def furnish(copera: CoperaStandIn, slack: SlackStandIn) -> None:
+def populate(copera: CoperaStandIn, slack: SlackStandIn) -> None:
     """Add the hosts to both, the types to Copera, and the channels to Slack."""
     for host in HOSTS:
         copera.calendar.add_member(host.name, host.email, member_id=host.id, title=host.title)

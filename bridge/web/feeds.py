@@ -16,15 +16,15 @@ import structlog
 from aiohttp import hdrs, web
 
 from bridge.core.feeds.feeds import Who, client
-from bridge.core.feeds.tokens import Options, Seals
+from bridge.core.feeds.tokens import FeedTokens, Options
 from bridge.database import Database, Unavailable
 from bridge.store.bookings import Bookings
 from bridge.store.feeds import FeedStore, Fetch
 from bridge.store.names import TOPIC
 from bridge.web.answers import problem
 from bridge.web.conditional import Parts, accepts_gzip, validators
+from bridge.web.feed_cache import FeedCache, Shown, feed_key
 from bridge.web.feed_page import NOTHING, Page, nothing, render
-from bridge.web.feed_shelf import Shelf, Shown, feed_key
 
 log = structlog.get_logger()
 
@@ -69,8 +69,8 @@ class Feeds:
         clock: Callable[[], datetime],
         observe: Callable[[int, str], None] = lambda status, client: None,
     ) -> None:
-        self._seals = Seals(secret)
-        self._shelf = Shelf(database, self._seals, clock=clock, past_days=past_days)
+        self._tokens = FeedTokens(secret)
+        self._cache = FeedCache(database, self._tokens, clock=clock, past_days=past_days)
         self._database = database
         self._store = FeedStore(database)
         self._bookings = Bookings(database)
@@ -79,7 +79,7 @@ class Feeds:
         self._observe = observe
         self._fetched: dict[str, Shown] = {}
         self._known: dict[str, tuple[Who, Options]] = {}
-        self._known_under = self._shelf.registry
+        self._known_under = self._cache.registry
 
     def routes(self) -> list[web.RouteDef]:
         """The routes; GET answers HEAD, too."""
@@ -87,7 +87,7 @@ class Feeds:
 
     def invalidate(self) -> None:
         """The mirror changed: look before the next answer."""
-        self._shelf.invalidate()
+        self._cache.invalidate()
 
     async def hear(self) -> None:
         """Look at the mirror when another replica tells that it changed, for ever."""
@@ -123,17 +123,17 @@ class Feeds:
 
     async def _find(self, token: str) -> tuple[Who, Options]:
         """Whom an address shows and how. Raises NoSuchFeed, NotYet, Unavailable."""
-        await self._shelf.look()
-        if self._known_under is not self._shelf.registry or len(self._known) > _MOST_TOKENS:
-            self._known, self._known_under = {}, self._shelf.registry
+        await self._cache.look()
+        if self._known_under is not self._cache.registry or len(self._known) > _MOST_TOKENS:
+            self._known, self._known_under = {}, self._cache.registry
         known = self._known.get(token)
         if known is not None:
             return known
-        claim = self._seals.read(token)
-        who, generation = self._shelf.registry.get(claim.handle, (None, 0))
-        if not self._seals.holds(claim, generation):
+        claim = self._tokens.read(token)
+        who, generation = self._cache.registry.get(claim.handle, (None, 0))
+        if not self._tokens.verify(claim, generation):
             raise NoSuchFeed
-        if not self._shelf.is_filled:
+        if not self._cache.is_filled:
             raise NotYet
         if who is None:
             raise NoSuchFeed
@@ -161,10 +161,10 @@ class Feeds:
 
     async def _feed(self, request: web.Request, who: Who, options: Options) -> web.Response:
         now = self._clock()
-        shown = await self._shelf.get(who, options, now)
+        shown = await self._cache.get(who, options, now)
         self._note(shown, _client(request.headers.get(hdrs.USER_AGENT, "")).name, now)
         body = shown.body
-        assert body is not None, "a feed from the shelf is built"
+        assert body is not None, "a feed from the cache is built"
         known = shown.validators
         told = known is not None and known.plain == body.etag and known.changed_at == shown.modified
         if known is None or not told or now >= known.until:
@@ -176,7 +176,7 @@ class Feeds:
         headers[hdrs.CONTENT_TYPE] = _CALENDAR
         if zips:
             headers[hdrs.CONTENT_ENCODING] = "gzip"
-            return web.Response(body=await self._shelf.zipped(shown, body), headers=headers)
+            return web.Response(body=await self._cache.zipped(shown, body), headers=headers)
         whole = body.data if body.is_small else Parts(body.parts)
         return web.Response(body=whole, headers=headers)
 
@@ -187,7 +187,7 @@ class Feeds:
 
     async def _show_page(self, request: web.Request, who: Who, options: Options) -> web.Response:
         now = self._clock()
-        view = self._shelf.view(who, options)
+        view = self._cache.view(who, options)
         entries = await self._bookings.upcoming(who, now, _UPCOMING)
         fetches = {
             fetch.client: fetch.at for fetch in await self._store.fetches(who) if fetch.options == options
@@ -195,7 +195,7 @@ class Feeds:
         if (shown := self._fetched.get(feed_key(who, options))) is not None:
             fetches |= shown.fetched
         address = f"{self._public_url}/feeds/{request.match_info['token']}.ics"
-        page = Page(self._shelf.name(who), address, options, entries, view, fetches, now)
+        page = Page(self._cache.name(who), address, options, entries, view, fetches, now)
         return _html(200, render(page), render.policy, _NEVER_KEPT)
 
 

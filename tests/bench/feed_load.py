@@ -11,15 +11,15 @@ from contextlib import asynccontextmanager
 import psutil
 
 from bridge.core.feeds.feeds import Who
-from bridge.core.feeds.tokens import Options, Seals
+from bridge.core.feeds.tokens import FeedTokens, Options
 from tests.bench.feed_servers import SECRET
 
 CONNECTIONS = 8
-SEALS = Seals(SECRET)
+TOKENS = FeedTokens(SECRET)
 
 
 def path(who: Who, options: Options | None = None) -> str:
-    return f"/feeds/{SEALS.token(who.key, 0, options or Options())}.ics"
+    return f"/feeds/{TOKENS.token(who.key, 0, options or Options())}.ics"
 
 
 @asynccontextmanager

@@ -28,9 +28,9 @@ from bridge.mirror import Mirror
 from bridge.mirror.taking import Taking
 from bridge.sandbox.copera import TOKEN
 from bridge.store.bookings import Bookings
-from bridge.web.feed_shelf import Shelf
+from bridge.web.feed_cache import FeedCache
 from tests.bench.feed_data import ANOTHER, OF_ANOTHER, OF_ONE, ONE, fill, made, now, sighting
-from tests.bench.feed_load import SEALS, compare, once, path, process, request, seconds, serving
+from tests.bench.feed_load import TOKENS, compare, once, path, process, request, seconds, serving
 from tests.bench.feed_servers import ETAG
 from tests.bench.figures import Figure, at_least, at_most
 
@@ -85,7 +85,7 @@ async def _building(database: Database, taking: Taking, port: int) -> list[Figur
         what = f"… the next GET{name}, beyond an unchanged one"
         said = f"{extra / yardstick:.4f} of icalendar's build"
         changes.append(Figure(what, f"{extra * 1e3:.1f} ms", said))
-    return [build, await _shelf(database, taking, yardstick), *changes]
+    return [build, await _cache(database, taking, yardstick), *changes]
 
 
 async def _change(port: int, taking: Taking, entries: Sequence[Entry], headers: dict[str, str]) -> float:
@@ -103,7 +103,7 @@ async def _change(port: int, taking: Taking, entries: Sequence[Entry], headers: 
     return sorted(extra)[3]
 
 
-async def _shelf(database: Database, taking: Taking, yardstick: float) -> Figure:
+async def _cache(database: Database, taking: Taking, yardstick: float) -> Figure:
     """The work after a change alone, without the wire."""
     work = await changing(database, taking)
     said = f"{work / yardstick:.4f} of icalendar's build"
@@ -112,17 +112,17 @@ async def _shelf(database: Database, taking: Taking, yardstick: float) -> Figure
 
 async def changing(database: Database, taking: Taking, of_one: int = OF_ONE) -> float:
     """Processor seconds from a change of one of the host's bookings to the new bytes: median of 9."""
-    shelf = Shelf(database, SEALS, clock=now, past_days=90)
-    await shelf.look()
-    await shelf.get(ONE, Options(), now())
+    cache = FeedCache(database, TOKENS, clock=now, past_days=90)
+    await cache.look()
+    await cache.get(ONE, Options(), now())
     times = []
     for turn in range(9):
         booking = replace(made(turn * of_one // 10, now().replace(microsecond=0), of_one), answers=())
         await taking.take([sighting(booking)])
-        shelf.invalidate()
+        cache.invalidate()
         began = time.process_time()
-        await shelf.look()
-        await shelf.get(ONE, Options(), now())
+        await cache.look()
+        await cache.get(ONE, Options(), now())
         times.append(time.process_time() - began)
     return sorted(times)[4]
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import uvloop
 from aiohttp import web
 
-from bridge import heap, logs
+from bridge import garbage_collector, logs
 from bridge.app import Service
 from bridge.database import open_database
 from bridge.sandbox.copera import SECRET
@@ -81,7 +81,7 @@ async def _service(
     }
     service = Service(Settings.model_validate(settings))
     await service.start()
-    heap.settle()
+    garbage_collector.tune()
     sys.stdout.write(f"{service.url.rpartition(':')[2]}\n")
     sys.stdout.flush()
     await stop.wait()

@@ -19,7 +19,7 @@ from bridge.core.reading import read_envelope
 from bridge.database import open_database
 from bridge.doctor import Finding, examine
 from bridge.sandbox.copera import SECRET, CoperaStandIn
-from bridge.sandbox.copera_load import furnish
+from bridge.sandbox.copera_load import populate
 from bridge.sandbox.slack import SlackStandIn
 from bridge.slack import Slack
 from bridge.store.intake import Intake
@@ -94,7 +94,7 @@ async def world(tmp_path: Path, migrated_file: Path) -> AsyncIterator[World]:
     shutil.copy(migrated_file, tmp_path / "bridge.db")
     await _receive(tmp_path / "bridge.db")
     copera, slack = CoperaStandIn(), SlackStandIn()
-    furnish(copera.calendar, hosts=3)
+    populate(copera.calendar, hosts=3)
     copera.load(30)
     for member in copera.calendar.members.values():
         slack.add_user(member.name, member.email)

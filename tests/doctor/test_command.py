@@ -16,7 +16,7 @@ import pytest
 from aiohttp import web
 
 from bridge import settings
-from bridge.doctor.outside import examine_address
+from bridge.doctor.network import examine_address
 from tests.doctor.conftest import RULES, World
 from tests.forked import command
 

@@ -213,7 +213,7 @@ async def test_little_space_is_told(
     world: World, monkeypatch: pytest.MonkeyPatch, free: int, expected: str
 ) -> None:
     usage = shutil.disk_usage(world.folder)._replace(free=free)
-    monkeypatch.setattr("bridge.doctor.keeping.shutil.disk_usage", lambda folder: usage)
+    monkeypatch.setattr("bridge.doctor.database.shutil.disk_usage", lambda folder: usage)
     found = [line(finding, world) for finding in await world.findings()]
     assert found[2].startswith(expected)
 

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import select, update
 
 from bridge.core.feeds.feeds import ALL, Who
-from bridge.core.feeds.tokens import DETAILS, Options, Seals
+from bridge.core.feeds.tokens import DETAILS, FeedTokens, Options
 from bridge.core.signature import sign
 from bridge.database import Database, open_database
 from bridge.sandbox.copera import SECRET, CoperaStandIn
@@ -32,11 +32,11 @@ class Replicas:
 
     def __init__(self, place: World, copera: CoperaStandIn, database: Database) -> None:
         self.place, self.copera, self.database = place, copera, database
-        self._seals = Seals(place.values["bridge_secret"])
+        self._tokens = FeedTokens(place.values["bridge_secret"])
 
     async def get(self, bridge: Process, feed: Who, options: Options, generation: int = 0) -> Any:
         """An address as this bridge serves it: status, ETag, Last-Modified and bytes."""
-        token = self._seals.token(feed.key, generation, options)
+        token = self._tokens.token(feed.key, generation, options)
         async with self.place.session.get(f"{bridge.url}/feeds/{token}.ics") as answer:
             told = answer.headers.get("ETag"), answer.headers.get("Last-Modified")
             return answer.status, *told, await answer.read()

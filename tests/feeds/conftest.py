@@ -10,7 +10,7 @@ from aiohttp.test_utils import TestServer
 
 from bridge.core.feeds.calendar import View
 from bridge.core.feeds.feeds import ALL, Who
-from bridge.core.feeds.tokens import Options, Seals
+from bridge.core.feeds.tokens import FeedTokens, Options
 from bridge.web.feeds import Feeds
 from tests.feeds.serving import PUBLIC, SECRET, application
 from tests.mirror.conftest import Workshop, stand_in, workshop
@@ -26,15 +26,15 @@ class Site:
         self.feeds = feeds
         self.server = server
         self.session = session
-        self.seals = Seals(SECRET)
+        self.tokens = FeedTokens(SECRET)
 
     def path(self, who: Who = ALL, options: Options | None = None, generation: int = 0) -> str:
         """The path of an address's page."""
-        return f"/feeds/{self.seals.token(who.key, generation, options or Options())}"
+        return f"/feeds/{self.tokens.token(who.key, generation, options or Options())}"
 
     def view(self, who: Who = ALL, options: Options | None = None) -> View:
         """How an address shows bookings."""
-        return self.feeds._shelf.view(who, options or Options())
+        return self.feeds._cache.view(who, options or Options())
 
     async def get(
         self, path: str, headers: Mapping[str, str] | None = None, method: str = "GET"

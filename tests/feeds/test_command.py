@@ -12,7 +12,7 @@ import pytest
 
 from bridge.core.bookings import BookingType, Person
 from bridge.core.feeds.feeds import ALL, Who
-from bridge.core.feeds.tokens import Options, Seals
+from bridge.core.feeds.tokens import FeedTokens, Options
 from bridge.database import open_database
 from bridge.store.feeds import FeedStore, Fetch
 from bridge.store.refreshes import Refreshes
@@ -32,7 +32,7 @@ FETCHES = (
 
 
 def address(feed: Who, options: Options, generation: int = 0) -> str:
-    return f"https://bridge.example.com/feeds/{Seals(SECRET).token(feed.key, generation, options)}.ics"
+    return f"https://bridge.example.com/feeds/{FeedTokens(SECRET).token(feed.key, generation, options)}.ics"
 
 
 async def _fill(url: str) -> None:

@@ -132,7 +132,7 @@ async def test_the_same_bytes_whether_changed_or_built_anew(site: Site) -> None:
     book(site, "Panel interview")
     await site.workshop.mirror.refresh()
     changed = [await site.calendar(who, one) for who in feeds for one in options]
-    site.feeds._shelf.clear()
+    site.feeds._cache.clear()
     assert [await site.calendar(who, one) for who in feeds for one in options] == changed
     assert all(check(data) for data in changed)
 
@@ -217,19 +217,19 @@ async def test_copera_is_down(site: Site) -> None:
     before = await site.calendar()
     site.workshop.stand_in.fault = Drop()
     await site.workshop.mirror.refresh()
-    site.feeds._shelf.clear()
+    site.feeds._cache.clear()
     assert await site.calendar() == before
 
 
 async def test_the_database_is_down(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is on the shelf is served on."""
+    """What is in the cache is served on."""
     await fill(site)
     before = await site.calendar()
 
     async def fail(*_: object) -> None:
         raise Unavailable("gone")
 
-    monkeypatch.setattr(site.feeds._shelf._refreshes, "state", fail)
+    monkeypatch.setattr(site.feeds._cache._refreshes, "state", fail)
     assert await site.calendar() == before
     response, _ = await site.get(site.path() + ".ics", {"If-None-Match": "*"})
     assert response.status == 304
@@ -262,7 +262,7 @@ async def test_a_cancellation_stays_for_thirty_days(site: Site) -> None:
     site.workshop.clock.ahead = timedelta(days=32)
     data = await site.calendar()
     assert name not in {e["UID"] for e in check(data)}
-    site.feeds._shelf.clear()
+    site.feeds._cache.clear()
     assert await site.calendar() == data
 
 
@@ -290,7 +290,7 @@ async def test_moved_out_of_the_window_and_back(site: Site) -> None:
         await site.workshop.mirror.refresh()
         data = await site.calendar()
         assert uid(moved) not in {e["UID"] for e in check(data)}
-    site.feeds._shelf.clear()
+    site.feeds._cache.clear()
     assert await site.calendar() == data
     calendar.reschedule(moved, SOON + timedelta(days=30))
     await site.workshop.mirror.refresh()

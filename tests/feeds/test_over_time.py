@@ -213,7 +213,7 @@ async def test_calendars_are_never_misled(site: Site, seed: int) -> None:
         story += [world.happen() for _ in range(world.draw.choice((0, 1, 1, 2, 5)))]
         await site.workshop.mirror.refresh()
         if world.draw.random() < 0.1:
-            site.feeds._shelf.clear()
+            site.feeds._cache.clear()
             story.append("a restart")
         wrong = await world.look(feeds)
         assert not wrong, (story, wrong)
@@ -236,7 +236,7 @@ async def test_sequence_rises_exactly_with_what_is_shown(site: Site, seed: int) 
         happened = world.happen()
         await site.workshop.mirror.refresh()
         if world.draw.random() < 0.1:
-            site.feeds._shelf.clear()
+            site.feeds._cache.clear()
         wrong = await world.look(feeds, after_one=True)
         assert not wrong, (happened, wrong)
         site.workshop.clock.ahead += world.draw.choice(PAUSES)

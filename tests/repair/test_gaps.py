@@ -20,7 +20,7 @@ from sqlalchemy import select
 from bridge.core.slack_values import METADATA
 from bridge.sandbox.copera import CoperaStandIn
 from bridge.sandbox.copera_calendar import Envelope, Ids
-from bridge.sandbox.copera_load import furnish
+from bridge.sandbox.copera_load import populate
 from bridge.sandbox.faults import Drop, Status
 from bridge.sandbox.slack import SlackStandIn
 from bridge.sandbox.slack_records import Content, Message
@@ -80,7 +80,7 @@ def ids() -> Ids:
 @pytest.fixture
 async def world(tmp_path: Path, database_url: str, ids: Ids) -> AsyncIterator[World]:
     copera, slack = CoperaStandIn(ids=ids), SlackStandIn()
-    furnish(copera.calendar)
+    populate(copera.calendar)
     slack.add_channel("sales")
     await copera.start()
     await slack.start()
@@ -473,7 +473,7 @@ async def test_one_of_several_replicas_repairs(
 ) -> None:
     """Two services on one database find thirty bookings: each is posted once."""
     copera, slack = CoperaStandIn(ids=ids), SlackStandIn()
-    furnish(copera.calendar)
+    populate(copera.calendar)
     slack.add_channel("sales")
     await copera.start()
     await slack.start()

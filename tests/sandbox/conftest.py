@@ -9,7 +9,7 @@ import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bridge.sandbox.copera import CoperaStandIn
-from bridge.sandbox.copera_load import furnish
+from bridge.sandbox.copera_load import populate
 from bridge.sandbox.slack import SlackStandIn
 
 
@@ -43,7 +43,7 @@ def client(
 async def copera() -> AsyncIterator[CoperaStandIn]:
     """A workspace with five hosts and three booking types."""
     copera = CoperaStandIn()
-    furnish(copera.calendar)
+    populate(copera.calendar)
     await copera.start()
     yield copera
     await copera.stop()

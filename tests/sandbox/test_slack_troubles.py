@@ -116,7 +116,7 @@ async def test_faults_are_aimed(
     async def sleep(seconds: float) -> None:
         waits.append(seconds)
 
-    monkeypatch.setattr("bridge.sandbox.slack_door.asyncio", SimpleNamespace(sleep=sleep))
+    monkeypatch.setattr("bridge.sandbox.slack_http.asyncio", SimpleNamespace(sleep=sleep))
     slack.fault = Latency(60)
     assert (await client.chat_postMessage(channel="C0SALES", text="x"))["ok"]
     assert waits == [60]

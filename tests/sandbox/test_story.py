@@ -17,7 +17,7 @@ TODAY = datetime(2026, 7, 6, 9, 30, tzinfo=UTC)
 async def played() -> tuple[CoperaStandIn, list[story.Step]]:
     """Play the story without pauses and without a receiver."""
     copera, steps = CoperaStandIn(), list[story.Step]()
-    story.furnish(copera, SlackStandIn())
+    story.populate(copera, SlackStandIn())
     await story.play(copera, pace=0, today=TODAY, on_step=steps.append)
     return copera, steps
 
@@ -51,7 +51,7 @@ async def test_what_is_expected_is_what_happened() -> None:
 async def test_what_no_channel_says_is_named() -> None:
     """One line for each card and each later event, told by the booker's name, wherever it stands."""
     slack = SlackStandIn()
-    story.furnish(CoperaStandIn(), slack)
+    story.populate(CoperaStandIn(), slack)
     expected = story.expected(TODAY)
     assert len(expected.missing(slack)) == len(expected.notices) == 17
     for notice in expected.notices[1:]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import structlog
 
 from bridge.sandbox.copera import CoperaStandIn
-from bridge.sandbox.copera_load import furnish
+from bridge.sandbox.copera_load import populate
 from tests.service.bridge import eventually, running
 
 STEPS = ["event.received", "event.routed", "delivery.settled", "mirror.followed"]
@@ -18,7 +18,7 @@ STEPS = ["event.received", "event.routed", "delivery.settled", "mirror.followed"
 async def test_one_grep_tells_of_a_booking_from_receipt_to_slack_and_feed(tmp_path: Path) -> None:
     """Under the id of the webhook; the last line joins it to the read API's."""
     copera = CoperaStandIn(ids="different")
-    furnish(copera.calendar)
+    populate(copera.calendar)
     await copera.start()
     with structlog.testing.capture_logs() as lines:
         async with running(tmp_path, copera=copera) as bridge:

@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from bridge.core.bookings import BookingType, Directory, Person
 from bridge.core.feeds.tokens import LONGEST_ALARM, Options
-from bridge.core.near import did_you_mean, quote
+from bridge.core.suggestions import did_you_mean, quote
 
 _ALARM: Final = re.compile(r"(?:(\d{1,2})d)?(?:(\d{1,3})h)?(?:(\d{1,5})m)?")
 

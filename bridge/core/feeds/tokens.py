@@ -1,10 +1,10 @@
 """Feed addresses: unguessable, derived from the secret, so that nothing secret is stored.
 
 A token is 40 letters and digits (base32 of 25 bytes): 7 bytes that stand for whom it shows, 2 bytes of
-options, and a seal of 16 bytes. Both the first and the last are HMAC-SHA256 under BRIDGE_SECRET, so a
+options, and a signature of 16 bytes. Both the first and the last are HMAC-SHA256 under BRIDGE_SECRET, so a
 token holds no personal data and cannot be made or changed without the secret. Whether a token is ours
 is told by calculation alone: a wrong one costs the same two hashes as a right one and no look-up.
-A feed's `generation` is part of the seal; raising it revokes every address of that feed.
+A feed's `generation` is signed too; raising it revokes every address of that feed.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ class Claim:
 
     handle: str
     options: Options
-    seal: bytes
+    signature: bytes
 
 
 _NOBODY: Final = Claim("0" * 14, Options(), bytes(16))
 
 
-class Seals:
+class FeedTokens:
     """Makes tokens and checks them. Holds a key derived from the secret, which it never shows."""
 
     def __init__(self, secret: str) -> None:
@@ -62,7 +62,7 @@ class Seals:
         """The token of the address that shows `who` in this way."""
         handle = bytes.fromhex(self.handle(who))
         said = handle + _pack(options)
-        return base64.b32encode(said + self._seal(said, generation)).decode().lower()
+        return base64.b32encode(said + self._sign(said, generation)).decode().lower()
 
     def read(self, token: str) -> Claim:
         """Take a token apart; what cannot be one becomes the claim of nobody. Never raises."""
@@ -77,12 +77,12 @@ class Seals:
             return _NOBODY
         return Claim(raw[:7].hex(), Options(DETAILS[detail], alarm), raw[9:])
 
-    def holds(self, claim: Claim, generation: int) -> bool:
-        """Whether this secret sealed the claim for this generation; in constant time."""
+    def verify(self, claim: Claim, generation: int) -> bool:
+        """Whether this secret signed the claim for this generation; in constant time."""
         said = bytes.fromhex(claim.handle) + _pack(claim.options)
-        return hmac.compare_digest(self._seal(said, generation), claim.seal)
+        return hmac.compare_digest(self._sign(said, generation), claim.signature)
 
-    def _seal(self, said: bytes, generation: int) -> bytes:
+    def _sign(self, said: bytes, generation: int) -> bytes:
         return self._digest(b"seal", said + generation.to_bytes(8, "big"))[:16]
 
     def _digest(self, purpose: bytes, message: bytes) -> bytes:

@@ -13,7 +13,7 @@ from typing import Final
 from bridge.core.messages import fitting
 from bridge.core.messages.escaping import plain_size, size
 from bridge.core.messages.markup import web_address
-from bridge.core.near import did_you_mean, listed, quote
+from bridge.core.suggestions import did_you_mean, listed, quote
 
 Found = Iterator[tuple[str, str]]
 Check = Callable[[str, object], Found]

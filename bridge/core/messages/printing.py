@@ -18,7 +18,7 @@ from bridge.core.messages.addresses import piece
 from bridge.core.messages.escaping import break_emoji, disarm, escape, unescape
 from bridge.core.messages.markup import Markup
 from bridge.core.messages.views import SHAPES, View
-from bridge.core.near import quote
+from bridge.core.suggestions import quote
 
 Face = Literal["mrkdwn", "text", "plain", "raw", "address"]
 """For the eye; in words; for a plain_text object; as it is, for names of things; for a web address."""

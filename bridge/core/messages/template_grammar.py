@@ -17,7 +17,7 @@ from jinja2.visitor import NodeTransformer, NodeVisitor
 
 from bridge.core.messages.filters import FILTERS
 from bridge.core.messages.views import ITEMS, ROOTS, SCALARS, SHAPES
-from bridge.core.near import did_you_mean, listed, quote
+from bridge.core.suggestions import did_you_mean, listed, quote
 
 TESTS: Final = frozenset({"defined", "undefined", "none", "true", "false", "string", "number", "odd", "even"})
 _NESTING: Final = 2

@@ -14,8 +14,8 @@ from bridge.core.messages.printing import Face
 from bridge.core.messages.samples import samples
 from bridge.core.messages.scenes import Scene
 from bridge.core.messages.templates import Message, Template
-from bridge.core.near import quote
 from bridge.core.rules.rules import Rules
+from bridge.core.suggestions import quote
 from bridge.core.yaml_file.nodes import join
 
 Problem = tuple[str, str]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import time, timedelta
 from typing import Final
 
-from bridge.core.near import did_you_mean, quote
+from bridge.core.suggestions import did_you_mean, quote
 
 _LENGTH: Final = re.compile(r"(?:(\d{1,5})d)?\s*(?:(\d{1,6})h)?\s*(?:(\d{1,7})m(?:in)?)?", re.IGNORECASE)
 _CLOCK: Final = re.compile(r"([01]?\d|2[0-4]):([0-5]\d)")

@@ -9,13 +9,13 @@ from itertools import islice
 from typing import Any, Final
 
 from bridge.core.messages.templates import Message
-from bridge.core.near import did_you_mean, nearest, quote
 from bridge.core.rules.conditions import EVERYTHING, All, Condition
 from bridge.core.rules.destinations import HOST, WEBHOOK
 from bridge.core.rules.doubts import Doubts
 from bridge.core.rules.grammar import Reading
 from bridge.core.rules.judging import failures
 from bridge.core.rules.rules import DEFAULT_MESSAGE, Rule, Rules
+from bridge.core.suggestions import did_you_mean, nearest, quote
 from bridge.core.yaml_file.nodes import MapNode, Node, broken, join, places, texts
 
 MOST_PLACES: Final = 2_000

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Final
 
 from bridge.core.bookings import EVENT_KINDS, STATUSES
-from bridge.core.near import did_you_mean, quote
 from bridge.core.rules.amounts import DAY_NAMES, read_clock, read_day, read_length, read_minutes, read_number
 from bridge.core.rules.conditions import (
     All,
@@ -22,6 +21,7 @@ from bridge.core.rules.conditions import (
 from bridge.core.rules.grammar import BAD, SCALAR, As, Kind, Reading, Text
 from bridge.core.rules.patterns import compile_pattern, fold
 from bridge.core.rules.tables import Either, Key, ListOf, MapOf, Named, Table, one_of
+from bridge.core.suggestions import did_you_mean, quote
 from bridge.core.yaml_file.nodes import MapNode
 
 Conditions = tuple[Condition, ...]

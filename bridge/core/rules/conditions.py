@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Protocol
 
-from bridge.core.near import listed
 from bridge.core.rules.amounts import DAY_NAMES, DAYS, Clock, length_text
 from bridge.core.rules.context import QUANTITIES, Context
 from bridge.core.rules.patterns import Pattern, Value
+from bridge.core.suggestions import listed
 
 _LONGEST_SHOWN: Final = 200
 

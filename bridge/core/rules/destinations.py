@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from bridge.core.near import did_you_mean, nearest, quote
+from bridge.core.suggestions import did_you_mean, nearest, quote
 
 HOST: Final = "@host"
 """In a rule: a direct message to every host."""

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from bridge.core.near import nearest
 from bridge.core.rules.conditions import All, AnyOf, Condition, Not
 from bridge.core.rules.grammar import Reading
 from bridge.core.rules.rules import Rules
+from bridge.core.suggestions import nearest
 from bridge.core.yaml_file.nodes import ListNode, MapNode, Node, TextNode, broken, texts
 from bridge.core.yaml_file.problems import Problem
 

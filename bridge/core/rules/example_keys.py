@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from bridge.core.near import quote
 from bridge.core.rules.amounts import read_length, read_number
 from bridge.core.rules.condition_keys import EVENT, LENGTH_PATTERN, MINUTES, NUMBER
 from bridge.core.rules.destinations import read_destination
 from bridge.core.rules.grammar import SCALAR, Reading, Text
 from bridge.core.rules.tables import Either, Key, ListOf, MapOf, Named, Table
+from bridge.core.suggestions import quote
 from bridge.core.yaml_file.nodes import MapNode, Node
 
 _TEXT: Final = Text("text", str.strip, SCALAR)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from bridge.core.near import did_you_mean, listed, quote
+from bridge.core.suggestions import did_you_mean, listed, quote
 from bridge.core.yaml_file.nodes import ListNode, Node, TextNode
 from bridge.core.yaml_file.pasted import odd_space
 from bridge.core.yaml_file.problems import Problem, Problems

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bridge.core.bookings import Directory
-from bridge.core.near import listed, quote
 from bridge.core.routing import OTHERWISE, Decision, Match, Step, route
 from bridge.core.rules.context import Context
 from bridge.core.rules.destinations import HOST, HOST_KEY
@@ -15,6 +14,7 @@ from bridge.core.rules.doubts import NO_DOUBTS, Doubts, Suspect
 from bridge.core.rules.example_keys import Example
 from bridge.core.rules.examples import make_event
 from bridge.core.rules.rules import Rule, Rules
+from bridge.core.suggestions import listed, quote
 
 
 def failures(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from bridge.core.near import quote
 from bridge.core.routing import OTHERWISE
 from bridge.core.rules.condition_keys import EVENT, WHEN
 from bridge.core.rules.conditions import EVERYTHING
@@ -12,6 +11,7 @@ from bridge.core.rules.destinations import MENTION_PATTERN, WEBHOOK, read_destin
 from bridge.core.rules.grammar import SCALAR, TRUE, As, Flag, Reading, Text, word
 from bridge.core.rules.rules import STYLES, Post, Rule
 from bridge.core.rules.tables import Either, Key, ListOf, Named, Table
+from bridge.core.suggestions import quote
 from bridge.core.yaml_file.nodes import MapNode, Node
 
 

@@ -11,7 +11,6 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo, available_timezones
 
 from bridge.core.bookings import Person
-from bridge.core.near import did_you_mean, quote
 from bridge.core.rules.amounts import read_length
 from bridge.core.rules.destinations import (
     HOST,
@@ -26,6 +25,7 @@ from bridge.core.rules.message_keys import MESSAGE
 from bridge.core.rules.patterns import fold
 from bridge.core.rules.rules import Look, RuleSettings, Show
 from bridge.core.rules.tables import Key, ListOf, MapOf, Table, one_of
+from bridge.core.suggestions import did_you_mean, quote
 from bridge.core.yaml_file.nodes import MapNode
 
 VERSION: Final = "1"

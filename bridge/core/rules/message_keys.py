@@ -6,9 +6,9 @@ import re
 from typing import Any, Final
 
 from bridge.core.messages.templates import Message, TemplateProblem, compile_template
-from bridge.core.near import listed
 from bridge.core.rules.grammar import BAD, SCALAR, Reading, Schema, Text
 from bridge.core.rules.tables import Key, ListOf, MapOf, Table, one_of
+from bridge.core.suggestions import listed
 from bridge.core.yaml_file.nodes import ListNode, MapNode, Node, TextNode, join
 
 _NUMBER: Final = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{1,9})?")

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import re2
 
-from bridge.core.near import quote
+from bridge.core.suggestions import quote
 
 LONGEST: Final = 2_000
 _REGEX: Final = re.compile(r"/(.*)/([A-Za-z]*)", re.DOTALL)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bridge.core.near import nearest, quote
 from bridge.core.rules.grammar import BAD, Kind, Reading, Schema, mismatch
+from bridge.core.suggestions import nearest, quote
 from bridge.core.yaml_file.nodes import ListNode, MapNode, Node, TextNode, join
 
 

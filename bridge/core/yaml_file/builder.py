@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import yaml
 
-from bridge.core.near import quote
+from bridge.core.suggestions import quote
 from bridge.core.yaml_file.nodes import ListNode, MapNode, Node, Open, TextNode, join
 from bridge.core.yaml_file.pasted import odd_character, straighten
 from bridge.core.yaml_file.pasting import odd_colon

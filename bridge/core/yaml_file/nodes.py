@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from bridge.core.near import quote
+from bridge.core.suggestions import quote
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from bridge.core.near import quote
+from bridge.core.suggestions import quote
 
 CURLY: Final = "\u201c\u201d\u201e\u00ab\u00bb\u2018\u2019\u201a"
 STRAIGHT: Final = dict.fromkeys(map(ord, CURLY[:5]), '"') | dict.fromkeys(map(ord, CURLY[5:]), "'")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from bridge.core.near import quote
+from bridge.core.suggestions import quote
 from bridge.core.yaml_file.pasted import CURLY, INVISIBLE, SPACES, STRAIGHT, odd_character
 from bridge.core.yaml_file.refusal import Refusal, Slip
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from bridge.core.near import quote
+from bridge.core.suggestions import quote
 from bridge.core.yaml_file.brackets import open_bracket, open_quote
 from bridge.core.yaml_file.pasting import pasted, tab
 from bridge.core.yaml_file.refusal import CONTROL, KEY_VALUE, MARKERS, PARTIAL_TEXT, Refusal, Slip

@@ -1,4 +1,4 @@
-"""The rehearsal at the start leaves nothing behind, and a start never fails for it."""
+"""Warming up at the start leaves nothing behind, and a start never fails for it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 import structlog
 from sqlalchemy import Connection, func, select
 
-from bridge import rehearsal
+from bridge import warm_up
 from bridge.database import Database
 from bridge.store.deliveries import Deliveries, Settled, Settlement
 from bridge.tables import metadata
@@ -30,7 +30,7 @@ async def _rows(database: Database) -> dict[str, int]:
 async def test_nothing_is_left(database: Database) -> None:
     before = await _rows(database)
     with structlog.testing.capture_logs() as said:
-        await rehearsal.rehearse(database, Deliveries(database), NOW)
+        await warm_up.warm_up(database, Deliveries(database), NOW)
     assert await _rows(database) == before
     assert said == []
 
@@ -48,7 +48,7 @@ async def test_it_goes_through_to_the_end(database: Database, monkeypatch: pytes
         return settle(connection, settlements, owner, now)
 
     monkeypatch.setattr(deliveries, "settle_within", counted)
-    await rehearsal.rehearse(database, deliveries, NOW)
+    await warm_up.warm_up(database, deliveries, NOW)
     assert settled == [1]
 
 
@@ -56,7 +56,7 @@ async def test_a_start_does_not_fail_for_it(tmp_path: Path, monkeypatch: pytest.
     def broken(*_: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr(rehearsal, "_play", broken)
+    monkeypatch.setattr(warm_up, "_play", broken)
     async with running(tmp_path) as bridge:
         await bridge.send("created")
         await bridge.settled()

@@ -9,7 +9,7 @@ _YOUNG: Final = 5_000
 """New objects between two looks at the young; the default of 700 looks several times for one event."""
 
 
-def settle() -> None:
+def tune() -> None:
     """What is there now stays: it is not looked through again.
 
     Else each full collection goes through some 150,000 objects of code and rules, and holds everything up

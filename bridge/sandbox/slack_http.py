@@ -43,7 +43,7 @@ class _Visit:
     write: Write
 
 
-class Door:
+class HttpApi:
     """Answers the requests to one workspace and keeps a record of them.
 
     `calls_kept` bounds the record (None: all). `on_change` is called after every request.

@@ -1,7 +1,7 @@
 """The feeds that are asked for, kept ready: built once, then changed by what changed in the mirror.
 
 What is served never waits for a full build twice, and never fails while it is known: without the
-database the feeds that are on the shelf stay as they were.
+database the feeds that are in the cache stay as they were.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from bridge.core.feeds.body import FeedBody, Item, build, edit
 from bridge.core.feeds.calendar import View, head
 from bridge.core.feeds.entries import Entry
 from bridge.core.feeds.feeds import Who, feed_name
-from bridge.core.feeds.tokens import Options, Seals
+from bridge.core.feeds.tokens import FeedTokens, Options
 from bridge.core.refresh import window
 from bridge.database import Database, Unavailable
 from bridge.store.bookings import Bookings, Changed
@@ -83,13 +83,13 @@ def feed_key(who: Who, options: Options) -> str:
     return f"{options.detail} {options.alarm} {who.kind} {who.id}"
 
 
-class Shelf:
+class FeedCache:
     """The feeds kept ready, and whose addresses there are: `registry` is by the handle in the token."""
 
     def __init__(
         self,
         database: Database,
-        seals: Seals,
+        tokens: FeedTokens,
         *,
         clock: Callable[[], datetime],
         past_days: int,
@@ -99,7 +99,7 @@ class Shelf:
         self._bookings = Bookings(database)
         self._feeds = FeedStore(database)
         self._refreshes = Refreshes(database)
-        self._seals = seals
+        self._tokens = tokens
         self._clock = clock
         self._past_days = past_days
         self._budget = budget
@@ -140,7 +140,7 @@ class Shelf:
         if old is None or old.feeds_revision != state.feeds_revision:
             generations = await self._feeds.generations()
             self.registry = {
-                self._seals.handle(who.key): (who, number) for who, number in generations.items()
+                self._tokens.handle(who.key): (who, number) for who, number in generations.items()
             }
         if old is None or old.names_at != state.names_at:
             self.people = Directory(await self._refreshes.people())

@@ -29,16 +29,16 @@ from bridge.tables.delivery import events
 
 log = structlog.get_logger()
 
-_RULES: Final = b"{version: 1, otherwise: {post: {to: '#rehearsal'}}}"
-_BODY: Final = {"event": "booking.created", "data": {"id": "rehearsal"}}
-_CLAIMANT: Final = Claimant("rehearsal", channel=None, workspace=None, edits=None)
+_RULES: Final = b"{version: 1, otherwise: {post: {to: '#warm-up'}}}"
+_BODY: Final = {"event": "booking.created", "data": {"id": "warm_up"}}
+_CLAIMANT: Final = Claimant("warm_up", channel=None, workspace=None, edits=None)
 
 
 class _TakeBack(Exception):
     """Ends the transaction without a trace."""
 
 
-async def rehearse(database: Database, deliveries: Deliveries, now: datetime) -> None:
+async def warm_up(database: Database, deliveries: Deliveries, now: datetime) -> None:
     """Play it through. Never raises: a start must not fail for it."""
     try:
         knowledge = Knowledge(load(_RULES).rules)
@@ -47,7 +47,7 @@ async def rehearse(database: Database, deliveries: Deliveries, now: datetime) ->
     except _TakeBack:
         return
     except Exception:
-        log.exception("rehearsal.failed")
+        log.exception("warm_up.failed")
 
 
 def _play(
@@ -66,7 +66,7 @@ def _play(
 
 def _event(now: datetime) -> dict[str, Any]:
     body = json.dumps({**_BODY, "createdAt": now.isoformat()}).encode()
-    return received_row(read_envelope(body), body, VERSION, "rehearsal", now)
+    return received_row(read_envelope(body), body, VERSION, "warm_up", now)
 
 
 def _sent(delivery: Delivery, now: datetime) -> Settlement:
