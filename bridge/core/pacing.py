@@ -19,6 +19,8 @@ JITTER: Final = timedelta(seconds=0.5)
 EDITS_A_MINUTE: Final = 50
 """chat.update is in Slack's tier 3."""
 
+_PLACES: Final = 5
+
 
 @dataclass(frozen=True, slots=True)
 class Pace:
@@ -48,10 +50,13 @@ def channel_pace(a_second: float) -> Pace | None:
 
 
 def minute_pace(a_minute: float) -> Pace | None:
-    """A pace of which no minute sees more than `a_minute`, its burst included; None when unpaced."""
+    """A pace of which no minute sees more than `a_minute`, its burst included; None when unpaced.
+
+    The burst is large enough for one event in a handful of places, which are to change together.
+    """
     if not a_minute:
         return None
-    burst = max(1, int(a_minute / 30))
+    burst = max(1, min(_PLACES, int(a_minute / 10)), int(a_minute / 30))
     steady = max(a_minute - burst, a_minute / 2)
     return Pace(timedelta(seconds=60 / steady), burst)
 

@@ -6,20 +6,29 @@ import asyncio
 import heapq
 import random
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.core.pacing import CHANNEL_BURST, JITTER, Pace, Spacing, channel_pace
+from bridge.core.pacing import (
+    CHANNEL_BURST,
+    EDITS_A_MINUTE,
+    JITTER,
+    Pace,
+    Spacing,
+    channel_pace,
+    minute_pace,
+)
 from bridge.outflow import Outflow
 from bridge.sandbox.slack import SlackStandIn
 from bridge.sandbox.slack_limits import Limits, Meter
 from bridge.slack import Slack
 from tests.service.bridge import running
 
+NOW = datetime(2026, 7, 6, tzinfo=UTC)
 PACE = Pace(timedelta(seconds=1), CHANNEL_BURST)
 TO_STORM = 'version: 1\nrules: [{name: storm, post: {to: "#storm", style: post}}]\n'
 DELAYS = st.tuples(st.floats(0, 9), st.floats(0, 9))
@@ -55,6 +64,31 @@ def test_a_steady_delay_costs_no_speed(latency: float) -> None:
     """The first burst waits for its answers, once; then one goes every second."""
     arrived = sent([(latency, 0.0)] * 100)
     assert arrived[-1] == pytest.approx(100 - CHANNEL_BURST + 2 * latency)
+
+
+@pytest.mark.parametrize("a_minute", [1, 6, EDITS_A_MINUTE, 300])
+def test_no_minute_sees_more_than_it_may(a_minute: int) -> None:
+    """However greedily it is taken; only one a minute is overdrawn, by its first."""
+    pace = minute_pace(a_minute)
+    assert pace is not None
+    now, full_at, passed = NOW, None, []
+    while now < NOW + timedelta(minutes=3):
+        if (taken := pace.take(full_at, now)) is not None:
+            full_at = taken
+            passed.append(now)
+        else:
+            now += timedelta(seconds=0.1)
+    most = max(sum(at <= one < at + timedelta(minutes=1) for one in passed) for at in passed)
+    assert most <= a_minute + (a_minute < 2)
+
+
+def test_a_card_in_five_places_changes_in_all_at_once() -> None:
+    pace, full_at = minute_pace(EDITS_A_MINUTE), None
+    assert pace is not None
+    for _ in range(5):
+        full_at = pace.take(full_at, NOW)
+        assert full_at is not None
+    assert pace.take(full_at, NOW) is None
 
 
 def test_the_gates_permits_need_no_second_wait() -> None:
