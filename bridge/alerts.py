@@ -30,6 +30,12 @@ EVERY: Final = timedelta(minutes=1)
 SHARED: Final = "rules"
 """The kind of trouble that every replica has when one has it."""
 
+HINTS: Final = {
+    "dead deliveries": "booking-bridge deliveries list --state dead shows all;"
+    " when that is mended, booking-bridge deliveries retry --all sends them."
+}
+"""By kind, what is to be done about it."""
+
 _LOOK: Final = 1.0
 _MOST_LINES: Final = 10
 _MOST_KEPT: Final = 1_000
@@ -108,7 +114,8 @@ class Alerts:
         told, self._lines = self._lines, {}
         self._arrived.clear()
         title = f"booking-bridge: {', '.join(told)}"
-        message = render_alert(title, [line for lines in told.values() for line in _listed(lines)])
+        said = [line for lines in told.values() for line in _listed(lines)]
+        message = render_alert(title, [*said, *(HINTS[kind] for kind in told if kind in HINTS)])
         async with self._outflow.turn(channel):
             if channel.startswith(_WEBHOOK):
                 outcome = await self._slack.post_webhook(channel.removeprefix(_WEBHOOK), message)
@@ -143,7 +150,7 @@ def _listed(lines: Counter[str]) -> list[str]:
         f"{line} ({times} times)" if times > 1 else line for line, times in lines.most_common(_MOST_LINES)
     ]
     if len(lines) > _MOST_LINES:
-        said.append(f"and {len(lines) - _MOST_LINES} more; see `booking-bridge deliveries list --state dead`")
+        said.append(f"and {len(lines) - _MOST_LINES} more")
     return said
 
 

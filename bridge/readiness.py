@@ -104,7 +104,9 @@ class Readiness:
         failing = [gate for gate in gates.values() if gate.failures]
         if failing:
             since = min((gate.since for gate in failing if gate.since), default=None)
-            why = f"{len(failing)} destinations fail for now: {failing[0].reason}"
+            many = len(failing) > 1
+            which = f"{len(failing)} destinations fail" if many else "one destination fails"
+            why = f"{which} for now: {failing[0].reason}"
             return Part("degraded", why, _text(since))
         return Part("ok")
 

@@ -38,6 +38,9 @@ def bridge(version: Annotated[bool, Version] = False) -> None:
     """Copera bookings as Slack messages and calendar feeds."""
 
 
+Limit = Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")]
+
+
 def load_settings(*required: str) -> settings.Settings:
     """Settings from the environment and .env. Raises SettingsError."""
     return settings.load(settings.environment(os.environ), required=required)
@@ -81,6 +84,12 @@ def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for row in everything:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         typer.echo("  ".join(cells).rstrip())
+
+
+def tell_limit(found: Sequence[object], limit: int) -> None:
+    """Say, beside a list and not in it, that there may be more than it shows."""
+    if len(found) == limit:
+        typer.echo(f"booking-bridge: these are the latest {limit}; --limit shows more", err=True)
 
 
 def _plain_text(text: str) -> str:

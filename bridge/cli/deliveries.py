@@ -2,15 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 
-from bridge.cli.common import Json, local, opened, print_json, print_lines, run
+from bridge.cli.common import (
+    Json,
+    Limit,
+    load_settings,
+    local,
+    opened,
+    print_json,
+    print_lines,
+    run,
+    tell_limit,
+)
+from bridge.core.rules.destinations import spoken
+from bridge.database import Database
+from bridge.rulebook import Unreadable, read_people
 from bridge.store.history import DeliveryRecord, History
+from bridge.store.refreshes import Refreshes
+
+
+class DeliveryState(StrEnum):
+    """What can be asked for with `--state`."""
+
+    WAITING = "waiting"
+    SENDING = "sending"
+    SENT = "sent"
+    SKIPPED = "skipped"
+    DEAD = "dead"
+
 
 commands = typer.Typer(help="Where events went.", no_args_is_help=True)
 
@@ -21,23 +47,26 @@ def add_to(application: typer.Typer) -> None:
 
 @commands.command("list")
 def list_deliveries(
-    state: Annotated[str, typer.Option(help="Only these: waiting, sending, sent, skipped, dead.")] = "",
-    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
+    state: Annotated[DeliveryState | None, typer.Option(help="Only these.")] = None,
+    booking: Annotated[str, typer.Option(help="Only this booking's.")] = "",
+    limit: Limit = 50,
     as_json: Json = False,
 ) -> None:
     """The latest deliveries, newest first."""
-    run(_list(state, limit, as_json))
+    run(_list(state or "", booking, limit, as_json))
 
 
-async def _list(state: str, limit: int, as_json: bool) -> None:
+async def _list(state: str, booking: str, limit: int, as_json: bool) -> None:
     async with opened() as database:
-        found = await History(database).deliveries(state=state, limit=limit)
+        found = await History(database).deliveries(state=state, booking_id=booking, limit=limit)
+        names = await host_names(database)
     if as_json:
         print_json([asdict(delivery) for delivery in found])
         return
-    print_lines(line for delivery in found for line in summary(delivery))
+    print_lines(line for delivery in found for line in summary(delivery, names))
     if not found:
         typer.echo("no deliveries")
+    tell_limit(found, limit)
 
 
 @commands.command()
@@ -75,17 +104,28 @@ def not_retried(ids: Iterable[str], found: Iterable[DeliveryRecord]) -> list[str
     ]
 
 
-def summary(delivery: DeliveryRecord) -> list[str]:
+async def host_names(database: Database) -> dict[str, str]:
+    """What to call hosts, by id: as the rules name them, else as Copera does. Raises Unavailable."""
+    try:
+        written = read_people(load_settings().bridge_rules)
+    except Unreadable:
+        written = ()
+    told = await Refreshes(database).people()
+    return {person.id: person.name for person in (*told, *written) if person.name}
+
+
+def summary(delivery: DeliveryRecord, names: Mapping[str, str] | None = None) -> list[str]:
     """A delivery in short, with what `events show` takes to tell all of it, and when it is tried again."""
-    head, *more = describe(delivery)
+    head, *more = describe(delivery, names)
     again = [f"  to be tried at {local(delivery.next_at)}"] if delivery.state == "waiting" else []
     return [f"{head}  booking {delivery.booking_id}", *more[:1], *again]
 
 
-def describe(delivery: DeliveryRecord) -> list[str]:
+def describe(delivery: DeliveryRecord, names: Mapping[str, str] | None = None) -> list[str]:
     """A delivery in lines: what it is and its state, its problem, each attempt."""
     rule = f"by {delivery.rule}" if delivery.rule else "card brought up to date"
-    head = f"{delivery.id}  {delivery.state:8} {delivery.destination}  {rule}  {local(delivery.created_at)}"
+    place = spoken(delivery.destination, names)
+    head = f"{delivery.id}  {delivery.state:8} {place}  {rule}  {local(delivery.created_at)}"
     where = f"  message {delivery.channel} {delivery.ts}" if delivery.ts else ""
     problem = f"  {delivery.problem}" if delivery.problem else ""
     calls = [

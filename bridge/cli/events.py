@@ -7,12 +7,23 @@ import sys
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
+from enum import StrEnum
 from typing import Annotated, Final
 
 import typer
 
-from bridge.cli.common import Json, local, opened, print_json, print_lines, print_table, run
-from bridge.cli.deliveries import describe
+from bridge.cli.common import (
+    Json,
+    Limit,
+    local,
+    opened,
+    print_json,
+    print_lines,
+    print_table,
+    run,
+    tell_limit,
+)
+from bridge.cli.deliveries import describe, host_names
 from bridge.core.bookings import BookingType, Directory, Person
 from bridge.core.reading import NotAnEvent, Unrecognised, read_event
 from bridge.core.routing import Step, route
@@ -25,6 +36,16 @@ from bridge.store.refreshes import Refreshes
 
 _SAFE: Final = "backslashreplace"
 
+
+class EventState(StrEnum):
+    """What can be asked for with `--state`."""
+
+    RECEIVED = "received"
+    ROUTED = "routed"
+    SUPERSEDED = "superseded"
+    UNRECOGNISED = "unrecognised"
+
+
 commands = typer.Typer(help="What came in, and what became of it.", no_args_is_help=True)
 
 
@@ -34,13 +55,13 @@ def add_to(application: typer.Typer) -> None:
 
 @commands.command("list")
 def list_events(
-    state: Annotated[str, typer.Option(help="Only these: received, routed, superseded, unrecognised.")] = "",
+    state: Annotated[EventState | None, typer.Option(help="Only these.")] = None,
     booking: Annotated[str, typer.Option(help="Only this booking's.")] = "",
-    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
+    limit: Limit = 50,
     as_json: Json = False,
 ) -> None:
     """The latest events, newest first."""
-    run(_list(state, booking, limit, as_json))
+    run(_list(state or "", booking, limit, as_json))
 
 
 async def _list(state: str, booking: str, limit: int, as_json: bool) -> None:
@@ -64,6 +85,7 @@ async def _list(state: str, booking: str, limit: int, as_json: bool) -> None:
         for event in found
     ]
     print_table(("received", "event", "state", "booking", "id", "problem"), rows)
+    tell_limit(found, limit)
 
 
 @commands.command()
@@ -83,13 +105,14 @@ async def _show(what: str, as_json: bool) -> int:
         found = await History(database).find(what)
         refreshes = Refreshes(database)
         members, types = await refreshes.people(), {one.id: one for one in await refreshes.types()}
+        names = await host_names(database)
     traced = [(record, _trace(record, members, types)) for record in found]
     if as_json:
         print_json([_document(record, steps) for record, steps in traced])
     elif not found:
         typer.echo(f"nothing is known of {what}", err=True)
     for record, steps in traced if not as_json else ():
-        print_lines(_lines(record, steps))
+        print_lines(_lines(record, steps, names))
     return 0 if found else 1
 
 
@@ -148,10 +171,10 @@ def _document(record: EventRecord, steps: tuple[Step, ...]) -> dict[str, object]
     return document
 
 
-def _lines(record: EventRecord, steps: tuple[Step, ...]) -> list[str]:
+def _lines(record: EventRecord, steps: tuple[Step, ...], names: Mapping[str, str]) -> list[str]:
     event = record.event
     body = ["erased after the retention"] if event.body is None else _pretty(event.body)
-    sent = [line for delivery in record.deliveries for line in describe(delivery)]
+    sent = [line for delivery in record.deliveries for line in describe(delivery, names)]
     return [
         f"event {event.id}",
         f"  {_what(event)}, {event.state}, by {event.source}",

@@ -10,6 +10,7 @@ from typing import Final
 
 import structlog
 
+from bridge.core.rules.destinations import spoken
 from bridge.courier.clock import SharedClock
 from bridge.courier.doubts import doubt_backlog
 from bridge.courier.sending import Sender
@@ -199,7 +200,7 @@ class Courier:
         delivery = settlement.delivery
         self._observe(delivery, settlement.state, settlement.error)
         if settlement.state == "dead":
-            await self._report("dead deliveries", f"{delivery.destination}: {settlement.problem}")
+            await self._report("dead deliveries", f"{spoken(delivery.destination)}: {settlement.problem}")
         failure = (delivery.rules_hash, settlement.warning)
         if settlement.warning and failure not in self._failures:
             self._failures.add(failure)  # once for a template of a rules file, however often it fails

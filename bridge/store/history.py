@@ -73,7 +73,13 @@ class History:
         self._database = database
 
     async def deliveries(
-        self, *, state: str = "", limit: int = 50, ids: Sequence[str] = (), event_id: str = ""
+        self,
+        *,
+        state: str = "",
+        limit: int = 50,
+        ids: Sequence[str] = (),
+        event_id: str = "",
+        booking_id: str = "",
     ) -> list[DeliveryRecord]:
         """The latest deliveries, newest first."""
         query = select(*_RECORD).order_by(deliveries.c.seq.desc()).limit(limit)
@@ -83,6 +89,8 @@ class History:
             query = query.where(deliveries.c.id.in_(ids))
         if event_id:
             query = query.where(deliveries.c.event_id == event_id)
+        if booking_id:
+            query = query.where(deliveries.c.booking_id == booking_id)
         return await self._records(query)
 
     async def _records(self, query: Select[Any]) -> list[DeliveryRecord]:

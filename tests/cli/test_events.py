@@ -11,8 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from bridge.core.knowledge import Knowledge
 from bridge.core.reading import NotAnEvent, read_envelope, unreadable
+from bridge.core.rules.file import load
 from bridge.database import open_database
+from bridge.router import Router
 from bridge.store.intake import Intake
 from tests import payloads
 from tests.cli.conftest import Run
@@ -112,3 +115,43 @@ def test_a_replay_says_what_is_still_not_understood(file: Path, run: Run) -> Non
     assert run("events", "replay", no_event) == (1, "", f"{said}the JSON has no 'event'\n")
     assert run("events", "replay", unknown) == (1, "", f"{said}event 'booking.exploded' is not known\n")
     assert run("events", "replay", good) == (0, "it will be routed again by the running bridge\n", "")
+
+
+def test_a_state_that_there_is_not_is_refused(run: Run) -> None:
+    """Rather than nothing found; what there is, is named."""
+    for command, states in (("events", "unrecognised"), ("deliveries", "waiting")):
+        status, _, err = run(command, "list", "--state", "ded")
+        assert status == 2
+        assert states in err
+
+
+def test_a_list_that_ends_at_its_limit_says_so(file: Path, run: Run) -> None:
+    """Beside the list, so that a program reads nothing else than the list."""
+    asyncio.run(_store(file, *(payloads.body(data={"id": f"b{number}"}) for number in range(3))))
+    said = "booking-bridge: these are the latest 2; --limit shows more\n"
+    assert run("events", "list", "--limit", "2")[2] == said
+    assert run("events", "list", "--limit", "4")[2] == ""
+
+
+def test_a_host_is_shown_by_name(file: Path, run: Run) -> None:
+    """As the rules name them, or by the id where nobody knows a name; a program gets the id."""
+    people = "people: {host1: {name: Ana Lima, slack: U1}}\n"
+    rule = '{name: hosts, post: {to: "@host"}}'
+    rules = f"version: 1\n{people}rules: [{rule}]\n".encode()
+    hosts = [{"userId": "host1"}, {"userId": "host2"}]
+    (file.parent / "rules.yaml").write_bytes(rules)
+    asyncio.run(_route(file, rules, payloads.body(data=payloads.DATA | {"hosts": hosts})))
+    _, out, _ = run("deliveries", "list", "--booking", "665f1")
+    assert [line.split("  ")[2] for line in out.splitlines() if "waiting" in line] == ["@host2", "@Ana Lima"]
+    assert "@Ana Lima" in run("events", "show", "665f1")[1]
+    _, out, _ = run("deliveries", "list", "--json")
+    assert {one["destination"] for one in json.loads(out)} == {"host:host1", "host:host2"}
+    assert run("deliveries", "list", "--booking", "665f2")[1] == "no deliveries\n"
+
+
+async def _route(file: Path, rules: bytes, body: bytes) -> None:
+    await _store(file, body)
+    database = await open_database(f"sqlite:///{file}")
+    knowledge = Knowledge(load(rules, name="rules.yaml").rules)
+    await Router(database, lambda: knowledge, clock=lambda: datetime.now(UTC)).route_received()
+    await database.close()

@@ -86,3 +86,17 @@ async def test_an_alert_that_slack_put_off_is_told_later(
     await eventually(lambda: slack.limited)
     clock.now += timedelta(minutes=2)
     await eventually(lambda: slack.posted == 1)
+
+
+async def test_dead_deliveries_are_told_with_what_to_do(alerts: Alerts, slack: SlackStandIn) -> None:
+    """The most frequent first, those beyond ten counted, and at the end how to see and to send them."""
+    for number in range(12):
+        await alerts.report("dead deliveries", f"#c{number}: not_in_channel: invite the app there")
+    await alerts.report("dead deliveries", "#c7: not_in_channel: invite the app there")
+    await eventually(lambda: slack.posted == 1)
+    (alert,) = slack.messages("#ops")
+    lines = alert.text.splitlines()
+    assert lines[1] == "#c7: not_in_channel: invite the app there (2 times)"
+    assert lines[11] == "and 2 more"
+    assert "booking-bridge deliveries list --state dead " in lines[12]
+    assert "booking-bridge deliveries retry --all " in lines[12]

@@ -7,6 +7,7 @@ most 80 letters, digits, hyphens and underscores (Slack's help page on naming ch
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
 from bridge.core.suggestions import did_you_mean, nearest, quote
@@ -35,6 +36,14 @@ MENTION_PATTERN: Final = (
 
 class BadDestination(ValueError):
     """Text that is no destination or mention; the message is for the admin."""
+
+
+def spoken(destination: str, names: Mapping[str, str] | None = None) -> str:
+    """A decision's destination for people: a host by name, as far as `names` has it by id, else by id."""
+    if not destination.startswith(HOST_KEY):
+        return destination
+    host = destination.removeprefix(HOST_KEY)
+    return f"@{(names or {}).get(host) or host}"
 
 
 def read_destination(text: str) -> str:
