@@ -23,7 +23,7 @@ from bridge.cli.common import (
 )
 from bridge.core.rules.destinations import spoken
 from bridge.database import Database
-from bridge.rulebook import Unreadable, read_people
+from bridge.rules_file import Unreadable, read_people
 from bridge.store.history import DeliveryRecord, History
 from bridge.store.refreshes import Refreshes
 
