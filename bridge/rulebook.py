@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Collection
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -17,6 +18,7 @@ import structlog
 
 from bridge.core.rules.file import Loaded, load
 from bridge.core.rules.rules import Rules
+from bridge.core.text import impersonal
 from bridge.core.yaml_file.problems import Problem, RulesError
 from bridge.rules_file import Unreadable, read
 
@@ -103,13 +105,21 @@ class Rulebook:
         await report("rules", f"{self._path.name} is not in force, the rules before it are:\n{said}")
 
     async def _load(self, text: bytes) -> Loaded:
-        return await asyncio.to_thread(
-            load,
-            text,
-            name=self._path.name,
-            webhooks=self._webhooks,
-            can_look_up=self._can_look_up,
-        )
+        """The file's rules. Raises RulesError, fit for logs: `check` is where problems are told in full."""
+        try:
+            return await asyncio.to_thread(
+                load,
+                text,
+                name=self._path.name,
+                webhooks=self._webhooks,
+                can_look_up=self._can_look_up,
+            )
+        except RulesError as error:
+            told = [
+                replace(each, path=impersonal(each.path), message=impersonal(each.message))
+                for each in error.problems
+            ]
+            raise RulesError(told, error.name) from None
 
     def _take(self, loaded: Loaded) -> None:
         self.rules, self.warnings, self.problems = loaded.rules, loaded.warnings, ()

@@ -16,6 +16,9 @@ import pytest
 import typer.main
 
 from bridge.cli import build
+from bridge.core.messages.filters import FILTERS
+from bridge.core.messages.template_grammar import TESTS
+from bridge.core.messages.views import SHAPES
 from bridge.core.rules.schema import schema
 from bridge.metrics import Metrics
 from bridge.setting_values import DATABASE_OPTIONS
@@ -118,6 +121,30 @@ def test_every_metric_has_a_row(name: str) -> None:
 @pytest.mark.parametrize("path", sorted(addresses()))
 def test_every_address_is_named(path: str) -> None:
     assert path in CODE
+
+
+@pytest.mark.parametrize(
+    "name", sorted({*FILTERS, *TESTS, *SHAPES, *(name for shape in SHAPES.values() for name in shape)})
+)
+def test_everything_that_a_template_may_say_is_named(name: str) -> None:
+    """Whoever reads only the README writes none that `check` refuses; a list may stand for its kind."""
+    section = README.partition("\n## Messages")[2].partition("\n## ")[0]
+    said = " ".join(re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", section, flags=re.DOTALL)))
+    assert re.search(rf"(?<![\w-]){name}s?(?![\w-])", said)
+
+
+def test_every_module_of_the_architecture_exists() -> None:
+    """A folder is named with a slash at its end, a module without."""
+    section = README.partition("\n## Architecture")[2]
+    spans = re.findall(r"`([a-z_/]+)`", re.sub(r"```.*?```", "", section, flags=re.DOTALL))
+    package = ROOT / "bridge"
+    named = [one for one in spans if one not in {*commands(), "bridge/core/"}]
+    assert len(named) > 10
+    assert [
+        one
+        for one in named
+        if not ((package / one).is_dir() if one[-1] == "/" else (package / f"{one}.py").is_file())
+    ] == []
 
 
 def test_no_setting_is_made_up() -> None:

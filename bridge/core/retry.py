@@ -63,6 +63,9 @@ MISSING_SCOPE: Final = "missing_scope"
 WAITED: Final = "bridge_waited"
 """Ours: the delivery could not be worked on, through no fault of Slack's or its own."""
 
+NO_NAMES: Final = "network_no_names"
+"""Ours: who a host is has to be known first, and Copera has not told it yet."""
+
 FAILED: Final = "bridge_failed"
 """Ours: a mistake in the bridge came up. Tried once more, since it may have been the moment's."""
 
@@ -204,6 +207,7 @@ REMEDIES: Final[Mapping[str, tuple[Verdict, str]]] = {
     ),
     MISSING_SCOPE: (Verdict.TOKEN, "add the scope to the Slack app and install it again"),
     "no_permission": (Verdict.DESTINATION, f"{_INVITE}, or add the scope to the Slack app"),
+    NO_NAMES: (Verdict.TRANSIENT, "wait; if it lasts, `booking-bridge doctor` says what Copera answers"),
     WAITED: (Verdict.TRANSIENT, "the database was away; wait"),
     FAILED: (Verdict.UNKNOWN, "this is a mistake in booking-bridge; its log says more"),
 }

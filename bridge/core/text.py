@@ -14,6 +14,12 @@ _HARMFUL: Final = re.compile(
 _UNSEEN: Final = re.compile(_HARMFUL.pattern[:-1] + "\r\x85\u2028\u2029\ud800-\udfff]")
 _BREAKS: Final = re.compile("\r\n?|\x85|\u2028|\u2029")
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
+_PRIVATE: Final = re.compile(
+    r"""(?P<mail>[^\s@'"<>(),;|]+@[^\s@'"<>(),;|]+\.[^\s@'"<>(),;|]+)"""
+    r"""|(?P<address>(?:[a-z][a-z0-9+.-]*://|hooks\.slack\.com/)[^\s'"<>]*)"""
+    r"|(?P<token>\b(?:xox[a-z]-|xapp-|cp_pat_|cp_key_)[\w-]+)",
+    re.IGNORECASE,
+)
 _EARLIEST: Final = datetime(1970, 1, 2, tzinfo=UTC)
 LATEST: Final = datetime(9000, 1, 1, tzinfo=UTC)
 
@@ -30,6 +36,11 @@ def visible(value: str) -> str:
     if value.isprintable():
         return value
     return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", value)
+
+
+def impersonal(value: str) -> str:
+    """Text without the e-mails, web addresses and tokens in it: for logs, /readyz and channels."""
+    return _PRIVATE.sub(lambda found: "…@…" if found["mail"] else "…", value)
 
 
 def text(value: object, *, limit: int = 300_000) -> str:

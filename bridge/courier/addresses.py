@@ -14,7 +14,7 @@ from typing import Final
 import structlog
 
 from bridge.core.bookings import Directory
-from bridge.core.retry import MISSING_SCOPE, Outcome, Verdict
+from bridge.core.retry import MISSING_SCOPE, NO_NAMES, Outcome, Verdict
 from bridge.slack import CallError, Slack
 from bridge.store.people import SlackNames, SlackPlace
 
@@ -129,7 +129,7 @@ class Addresses:
             return person.slack
         if not person.email and not directory.is_known:
             detail = "Copera has not told the hosts' names yet"
-            raise Unreachable(Outcome(Verdict.TRANSIENT, "network_no_names", detail=detail))
+            raise Unreachable(Outcome(Verdict.TRANSIENT, NO_NAMES, detail=detail))
         if not person.email:
             detail = f"no e-mail known for host {host_id}"
             raise Unreachable(Outcome(Verdict.DESTINATION, "no_slack_user", detail=detail))

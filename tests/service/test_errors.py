@@ -6,7 +6,18 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bridge.core.retry import PATIENCE, SCHEDULE, Dead, Later, Outcome, Verdict, decide, problem, sort_error
+from bridge.core.retry import (
+    NO_NAMES,
+    PATIENCE,
+    SCHEDULE,
+    Dead,
+    Later,
+    Outcome,
+    Verdict,
+    decide,
+    problem,
+    sort_error,
+)
 
 NOW = datetime(2026, 7, 6, 9, tzinfo=UTC)
 CODES = {
@@ -43,6 +54,14 @@ def test_what_slack_did_not_name_is_not_looked_up_there(error: str) -> None:
     assert "documentation" not in problem(Outcome(Verdict.UNKNOWN, error))
     assert "status.slack.com" in problem(Outcome(Verdict.UNKNOWN, error))
     assert "documentation" in problem(Outcome(Verdict.UNKNOWN, "brand_new"))
+
+
+def test_slack_is_not_blamed_for_copera() -> None:
+    """Who waits for the hosts' names is sent to what is silent, and goes on trying."""
+    outcome = Outcome(Verdict.TRANSIENT, NO_NAMES)
+    assert "status.slack.com" not in problem(outcome)
+    assert "Copera" in problem(outcome)
+    assert isinstance(decide(outcome, 30, NOW, NOW, 0), Later)
 
 
 def test_a_transient_error_is_tried_for_a_day() -> None:

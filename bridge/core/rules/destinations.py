@@ -34,6 +34,9 @@ MENTION_PATTERN: Final = (
 """What `read_mention` takes, for the schema."""
 
 
+_ADDRESS: Final = re.compile(r"://|\bhooks\.slack\.com\b", re.IGNORECASE)
+
+
 class BadDestination(ValueError):
     """Text that is no destination or mention; the message is for the admin."""
 
@@ -53,6 +56,11 @@ def read_destination(text: str) -> str:
     Raises BadDestination.
     """
     said = text.strip()
+    if _ADDRESS.search(said):  # not quoted: whoever knows an incoming webhook's address can post there
+        raise BadDestination(
+            "a web address is no place here: an incoming webhook's is a secret; "
+            "set it as SLACK_WEBHOOK_<NAME> and write webhook:NAME"
+        )
     if CHANNEL_ID.fullmatch(said) or USER_ID.fullmatch(said):
         return said
     if GROUP_ID.fullmatch(said):
