@@ -267,7 +267,9 @@ class Slack:
             data = (await self._client.api_call(method, json=dict(arguments))).data
             if not isinstance(data, dict):
                 return Outcome(Verdict.UNKNOWN, "answer_not_json")
-            return Outcome(Verdict.SENT, channel=str(data.get("channel", "")), ts=str(data.get("ts", "")))
+            if not data.get("channel") or not data.get("ts"):  # nothing could be edited or answered there
+                return Outcome(Verdict.UNKNOWN, "answer_incomplete")
+            return Outcome(Verdict.SENT, channel=str(data["channel"]), ts=str(data["ts"]))
 
         return await self._timed(method, send)
 

@@ -176,14 +176,19 @@ class RoutingTurn:
 
 @cache
 def _deliver(dialect: str) -> Any:
-    """New rows; one that was there stays, unless it only refreshed a card and now tells something."""
+    """New rows; one that was there stays, unless it told nothing: it only refreshed a card, or is dead.
+
+    What may have reached Slack before it died is looked up there before it is sent again.
+    """
     insert = insert_into(dialect, deliveries)
     new = insert.excluded
     told = ("rule", "message", "mention", "style", "broadcast", "former", "rules_hash", "state", "next_at")
     return insert.on_conflict_do_update(
         index_elements=["event_id", "destination"],
-        set_={name: new[name] for name in told} | {"attempts": 0, "done_at": None},
-        where=(deliveries.c.style == REFRESH) & (new.style != REFRESH) & (deliveries.c.state != "sending"),
+        set_={name: new[name] for name in told} | {"attempts": 0, "failing_since": None, "done_at": None},
+        where=(new.style != REFRESH)
+        & (deliveries.c.state != "sending")
+        & ((deliveries.c.style == REFRESH) | (deliveries.c.state == "dead")),
     )
 
 

@@ -42,6 +42,7 @@ async def test_an_event_becomes_one_message(database_url: str, tmp_path: Path) -
         Status(500, "oops", "text/plain", accepted=True),
         BrokenJson(accepted=True),
         Refuse("fatal_error", accepted=True),
+        Status(200, '{"ok": true}', "application/json", accepted=True),
     ],
 )
 async def test_an_unknown_outcome_is_looked_up_first(tmp_path: Path, fault: object) -> None:

@@ -19,7 +19,7 @@ from bridge.sandbox.faults import Drop, Refuse
 from bridge.sandbox.slack import SlackStandIn
 from bridge.store.bookings import Bookings
 from bridge.store.history import DeliveryRecord, History
-from tests.service.bridge import Bridge, eventually, running
+from tests.service.bridge import RULES, Bridge, eventually, running
 
 OPS = 'version: 1\nsettings: {alerts_to: "#ops"}\nrules: [{name: all, post: {to: "#sales"}}]\n'
 HOSTS = """
@@ -290,6 +290,23 @@ async def test_a_replay_posts_only_where_it_has_not(database_url: str, tmp_path:
         assert len(bridge.replies("#sales")) == 1
         (card,) = bridge.posted("#ops")
         assert "Cancelled" in card.text
+
+
+async def test_a_replay_sends_what_was_given_up(database_url: str, tmp_path: Path) -> None:
+    """It has not posted there; what was sent elsewhere is not sent again."""
+    rules = RULES.replace('to: "#sales"', 'to: ["#sales", "#lost"], style: post')
+    async with running(tmp_path, database_url=database_url, rules=rules) as bridge:
+        await bridge.send("created", 0)
+        await bridge.settled()
+        (event,) = await bridge.service.events.list()
+        history = History(bridge.service.database)
+        (dead,) = await history.deliveries(state="dead")
+        bridge.slack.add_channel("lost")
+        assert await bridge.service.events.again(event.id)
+        await bridge.settled()
+        assert [len(bridge.posted(channel)) for channel in ("#sales", "#lost")] == [1, 1]
+        (sent,) = await history.deliveries(ids=[dead.id])
+        assert (sent.state, sent.problem) == ("sent", "")
 
 
 async def test_an_event_is_found_by_link_booking_and_uid(database_url: str, tmp_path: Path) -> None:
