@@ -142,12 +142,20 @@ class Slack:
 
         So it does, too, when there are more messages since then than can be read: it may be among them.
         """
-        arguments: dict[str, Any] = {
-            "channel": channel,
-            "oldest": f"{since.timestamp():.6f}",
-            "include_all_metadata": True,
-            "limit": 200,
-        }
+        async for part, ts in self._parts(channel, since, thread_ts):
+            if part == (purpose.delivery, purpose.part):
+                return ts
+        return None
+
+    async def posted(self, channel: str, since: datetime) -> dict[tuple[str, str], str]:
+        """The ts of what was posted there since then, by delivery and part; no replies. Raises CallError."""
+        return {part: ts async for part, ts in self._parts(channel, since)}
+
+    async def _parts(
+        self, channel: str, since: datetime, thread_ts: str | None = None
+    ) -> AsyncIterator[tuple[tuple[str, str], str]]:
+        """Delivery and part, and the ts, of each message of ours; those in a thread, if one is given."""
+        arguments = _history(channel, since)
         method = "conversations.history" if thread_ts is None else "conversations.replies"
         call: Callable[..., Awaitable[Any]] = self._client.conversations_history
         if thread_ts is not None:
@@ -155,9 +163,8 @@ class Slack:
         async for data in self._pages(method, call, arguments, most=_PAGES, too_many=TOO_LONG):
             for message in data.get("messages") or []:
                 payload = (message.get("metadata") or {}).get("event_payload") or {}
-                if payload.get("delivery") == purpose.delivery and payload.get("part") == purpose.part:
-                    return str(message["ts"])
-        return None
+                if payload.get("delivery"):
+                    yield (str(payload["delivery"]), str(payload.get("part"))), str(message["ts"])
 
     async def told(self, channel: str, since: datetime) -> frozenset[str]:
         """The ids of the events that this app's latest messages there since then are about.
@@ -165,12 +172,7 @@ class Slack:
         Another bridge's messages do not count, with a token of its own. Raises CallError.
         """
         bot = (await self.identity()).bot
-        arguments = {
-            "channel": channel,
-            "oldest": f"{since.timestamp():.6f}",
-            "include_all_metadata": True,
-            "limit": 200,
-        }
+        arguments = _history(channel, since)
         data = await self._read("conversations.history", self._client.conversations_history, arguments)
         messages = [one for one in data.get("messages") or [] if one.get("bot_id", bot) == bot]
         metadata = [message.get("metadata") or {} for message in messages]
@@ -287,3 +289,9 @@ class Slack:
             outcome = Outcome(Verdict.UNKNOWN, "answer_not_understood", detail=type(problem).__name__)
         self._observe(method, outcome.error or "ok", time.monotonic() - begun)
         return outcome
+
+
+def _history(channel: str, since: datetime) -> dict[str, Any]:
+    """What to ask a conversation's history with."""
+    oldest = f"{since.timestamp():.6f}"
+    return {"channel": channel, "oldest": oldest, "include_all_metadata": True, "limit": 200}

@@ -8,7 +8,7 @@ incoming webhook offers no look-up at all.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -69,6 +69,7 @@ class Calls:
         clock: Callable[[], datetime],
         reach: Callable[[str], None],
         holds: Callable[[], bool],
+        told: Mapping[tuple[str, str], str],
     ) -> None:
         self._slack = slack
         self._addresses = addresses
@@ -77,6 +78,7 @@ class Calls:
         self._clock = clock
         self._reach = reach
         self._holds = holds
+        self._told = told
         self.plain = delivery.plain
         self.made: list[Attempt] = []
         self.learnt: SlackPlace | None = None
@@ -161,7 +163,9 @@ class Calls:
         begun = time.monotonic()
         oldest = min(since, self._clock()) - _SKEW
         try:
-            found = await self._slack.find(channel, purpose, oldest, thread_ts=thread_ts)
+            found = self._told.get((purpose.delivery, purpose.part)) or await self._slack.find(
+                channel, purpose, oldest, thread_ts=thread_ts
+            )
         except CallError as problem:
             self._cannot_look_up(problem.outcome)
             return None

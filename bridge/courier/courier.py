@@ -94,7 +94,7 @@ class Courier:
 
     async def _doubt(self) -> None:
         try:
-            await doubt_backlog(self._database, self._sender.slack)
+            self._sender.told = await doubt_backlog(self._database, self._sender.slack)
         except Unavailable as trouble:
             self._database.tell_away("courier", trouble)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -54,6 +54,7 @@ class Sender:
         self.outflow = outflow
         self.clock = clock
         self.reach = reach
+        self.told: Mapping[tuple[str, str], str] = {}  # found in Slack at the start: ts by delivery and part
 
     async def send(self, delivery: Delivery, holds: Callable[[], bool] = _always) -> Settlement:
         """Do what the delivery asks for; what became of it. Never raises, whatever happens.
@@ -83,6 +84,7 @@ class _Sending:
             clock=sender.clock,
             reach=sender.reach,
             holds=holds,
+            told=sender.told,
         )
         self._showing = Showing(delivery, event, sender.knowledge())
         self._cards = CardWork(delivery, self._calls, self._showing)

@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import and_, func, select, update
+from sqlalchemy import and_, exists, func, select, update
 
 from bridge.database import Database
-from bridge.tables.delivery import deliveries
+from bridge.tables.delivery import cards, deliveries, slack_channels
 
 _WAITS: Final = and_(deliveries.c.state == "waiting", deliveries.c.unsure_since.is_(None))
+_SLICE: Final = 500
 _UNTRIED: Final = and_(_WAITS, deliveries.c.attempts == 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A delivery that waits. `channel` is the conversation that its destination was, or the destination."""
+
+    id: str
+    booking_id: str
+    destination: str
+    style: str
+    created_at: datetime
+    has_card: bool
+    channel: str
 
 
 class Backlog:
@@ -38,8 +53,33 @@ class Backlog:
         async with self._database.read() as connection:
             return bool(await connection.scalar(query))
 
-    async def doubt(self) -> int:
-        """Have all that waits looked up in Slack before it is sent; how many. Raises Unavailable."""
-        statement = update(deliveries).where(_WAITS).values(unsure_since=deliveries.c.created_at)
+    async def waiting(self) -> list[Waiting]:
+        """All that is doubted when it is. Raises Unavailable."""
+        own = (deliveries.c[name] for name in ("id", "booking_id", "destination", "style", "created_at"))
+        has_card = exists().where(
+            cards.c.booking_id == deliveries.c.booking_id, cards.c.destination == deliveries.c.destination
+        )
+        learnt = slack_channels.c.destination == deliveries.c.destination
+        channel = func.coalesce(slack_channels.c.channel, deliveries.c.destination)
+        query = select(*own, has_card.label("has_card"), channel.label("channel"))
+        query = query.select_from(deliveries.outerjoin(slack_channels, learnt)).where(_WAITS)
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query)).all()
+        return [Waiting(**row._mapping) for row in rows]
+
+    async def doubt(self, untold: Collection[str] = ()) -> int:
+        """Have what waits looked up in Slack before it is sent; how many deliveries. Raises Unavailable.
+
+        Those that are not told for certain are left out.
+        """
+        doubted = update(deliveries).where(_WAITS).values(unsure_since=deliveries.c.created_at)
+        sure = update(deliveries).values(unsure_since=None)
+        known = sorted(untold)
         async with self._database.write() as connection:
-            return (await connection.execute(statement)).rowcount
+            count = (await connection.execute(doubted)).rowcount
+            for first in range(0, len(known), _SLICE):
+                ids = deliveries.c.id.in_(known[first : first + _SLICE])
+                was_so = and_(deliveries.c.state == "waiting", deliveries.c.attempts == 0)
+                change = sure.where(ids, was_so, deliveries.c.unsure_since == deliveries.c.created_at)
+                count -= (await connection.execute(change)).rowcount
+        return count

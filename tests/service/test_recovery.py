@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections import Counter
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from unittest.mock import AsyncMock, Mock
@@ -13,10 +15,12 @@ import pytest
 import structlog
 
 from bridge.courier import courier
+from bridge.courier.doubts import untold
 from bridge.courier.showing import Showing
 from bridge.database import open_database
 from bridge.sandbox.faults import Drop, Refuse
 from bridge.sandbox.slack import SlackStandIn
+from bridge.store.backlog import Waiting
 from bridge.store.bookings import Bookings
 from bridge.store.history import DeliveryRecord, History
 from tests.service.bridge import RULES, Bridge, eventually, running
@@ -121,7 +125,10 @@ async def test_a_token_refused_while_somebody_is_looked_up_pauses_too(tmp_path: 
 
 
 async def test_what_waited_in_a_backup_and_was_sent_since_is_not_sent_again(tmp_path: Path) -> None:
-    """Cards and replies: they are looked up in Slack, since it holds what the older copy believes to wait."""
+    """Cards and replies: they are looked up in Slack, since it holds what the older copy believes to wait.
+
+    The channel's history is read to see that, and once more for all cards, however many they are.
+    """
     slack = SlackStandIn()
     slack.add_channel("sales")
     await slack.start()
@@ -131,7 +138,8 @@ async def test_what_waited_in_a_backup_and_was_sent_since_is_not_sent_again(tmp_
         await bridge.settled()
         slack.revoke_token()
         await bridge.send("cancelled", 1, status="CANCELLED")
-        await bridge.send("created", 2, id="another")
+        for number in range(6):
+            await bridge.send("created", 2, id=f"another{number}")
         await eventually(lambda: _is_down(bridge))
         with (
             closing(sqlite3.connect(tmp_path / "bridge.db")) as source,
@@ -141,18 +149,41 @@ async def test_what_waited_in_a_backup_and_was_sent_since_is_not_sent_again(tmp_
         slack.restore_token()
         await bridge.settled()
         before = [(message.ts, message.text) for message in slack.messages("#sales")]
-        assert len(before) == 3
+        assert len(before) == 8
     for part in ("-wal", "-shm"):
         (tmp_path / f"bridge.db{part}").unlink(missing_ok=True)
     backup.replace(tmp_path / "bridge.db")
+    calls = len(slack.calls)
     async with running(tmp_path, slack=slack) as bridge:
         await bridge.settled()
+        asked = Counter(call.method for call in list(slack.calls)[calls:])
+        assert (asked["conversations.history"], asked["conversations.replies"]) == (2, 1)
         assert [(message.ts, message.text) for message in slack.messages("#sales")] == before
         assert {record.state for record in await records(bridge)} == {"sent"}
-        await bridge.send("created", 3, id="a third")
+        await bridge.send("created", 3, id="one more")
         await bridge.settled()
-        assert len(bridge.posted("#sales")) == 3
+        assert len(bridge.posted("#sales")) == 8
     await slack.stop()
+
+
+def test_what_slack_does_not_hold_need_not_be_looked_up() -> None:
+    """Certain is what would be seen in a conversation that was read; no reply: it is in a thread."""
+
+    def waits(name: str, booking: str, **values: Any) -> Waiting:
+        given: dict[str, Any] = {"style": "card", "has_card": False, "channel": "C1"} | values
+        return Waiting(name, booking, f"#{given['channel']}", created_at=datetime.now(UTC), **given)
+
+    waiting = [
+        waits("not there", "b1"),
+        waits("found", "b2"),
+        waits("after the found", "b2"),
+        waits("on a card", "b3", has_card=True),
+        waits("not read", "b4", channel="C2"),
+        waits("post not there", "b2", style="post"),
+        waits("post found", "b2", style="post"),
+    ]
+    found = [("found", "card"), ("post found", "post")]
+    assert untold(waiting, found, {"C1"}) == {"not there", "post not there"}
 
 
 async def test_a_backlog_that_was_not_sent_is_not_looked_up(tmp_path: Path) -> None:
