@@ -3,35 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import sqlite3
-import subprocess
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
 
-from bridge.core.slack_values import METADATA
 from bridge.sandbox.copera import CoperaStandIn
-from bridge.sandbox.copera_calendar import Envelope, Ids
+from bridge.sandbox.copera_calendar import Ids
 from bridge.sandbox.copera_load import populate
-from bridge.sandbox.faults import Drop, Status
+from bridge.sandbox.faults import Status
 from bridge.sandbox.slack import SlackStandIn
-from bridge.sandbox.slack_records import Content, Message
-from bridge.sandbox.slack_workspace import SCOPES
 from bridge.store.history import History
 from bridge.store.repair import Repairs
-from bridge.tables.repair import repairs as rights
 from tests import postgres
-from tests.service.bridge import Bridge, eventually, running
+from tests.repair.conftest import ALICE, CARDS, PATIENCE, World, looked, refreshed, states
+from tests.service.bridge import running
 
-CARDS = 'version: 1\nrules: [{name: all, post: {to: "#sales"}}]\n'
 POSTS = 'version: 1\nrules: [{name: all, post: {to: "#sales", style: post}}]\n'
 both_ids = pytest.mark.parametrize("ids", ["different", "equal"])
 both_rules = pytest.mark.parametrize(
@@ -47,98 +35,6 @@ both_rules = pytest.mark.parametrize(
 )
 """Each form of one of the three with each form of another, in half of all turns."""
 NOTE = "found while catching up"
-PATIENCE = timedelta(seconds=0.05)
-ALICE = {"name": "Alice Booker", "email": "alice@example.com"}
-
-
-@dataclass
-class World:
-    """The two stand-ins and one database; `run` is a process of the bridge between them."""
-
-    copera: CoperaStandIn
-    slack: SlackStandIn
-    run: Callable[..., AbstractAsyncContextManager[Bridge]]
-    day: datetime
-
-    def book(self, **changes: Any) -> Envelope:
-        """A booking a week ahead, its webhook not sent."""
-        return self.copera.calendar.create("Intro Call", **{"start": self.day, "booker": ALICE, **changes})
-
-    def cards(self) -> list[Message]:
-        return [message for message in self.slack.messages("#sales") if not message.is_reply]
-
-    def replies(self) -> list[str]:
-        return [message.text for message in self.slack.messages("#sales") if message.is_reply]
-
-
-@pytest.fixture
-def ids() -> Ids:
-    """Whether webhooks call a booking as the read API does."""
-    return "different"
-
-
-@pytest.fixture
-async def world(tmp_path: Path, database_url: str, ids: Ids) -> AsyncIterator[World]:
-    copera, slack = CoperaStandIn(ids=ids), SlackStandIn()
-    populate(copera.calendar)
-    slack.add_channel("sales")
-    await copera.start()
-    await slack.start()
-
-    @asynccontextmanager
-    async def run(**settings: Any) -> AsyncIterator[Bridge]:
-        values = {"rules": CARDS, "patience": PATIENCE, "bridge_sync_interval": 3600, **settings}
-        async with running(
-            tmp_path, database_url=database_url, slack=slack, copera=copera, **values
-        ) as bridge:
-            copera.unsubscribe()
-            copera.subscribe(f"{bridge.service.url}/webhooks/copera")
-            yield bridge
-        copera.unsubscribe()
-
-    day = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(days=7)
-    yield World(copera, slack, run, day)
-    await copera.stop()
-    await slack.stop()
-
-
-async def looked(bridge: Bridge) -> None:
-    """Wait until the mirror was refreshed anew and everything found was played and delivered."""
-    await refreshed(bridge)
-    repairs = Repairs(bridge.service.database)
-
-    async def is_over() -> bool:
-        return await repairs.next_since() is None and await is_at_rest(bridge)
-
-    await eventually(is_over)
-    await bridge.settled()
-
-
-async def refreshed(bridge: Bridge) -> None:
-    """Wait until the mirror was refreshed anew and compared with what was told."""
-    mirror = bridge.service.mirror
-    assert mirror is not None
-    await mirror.refresh()
-    repairs = Repairs(bridge.service.database)
-    refreshed_at = (await repairs.progress()).refreshed_at
-    assert refreshed_at is not None
-    bridge.service.repair.wake()
-
-    async def is_over() -> bool:
-        looked_at = (await repairs.progress()).looked_at
-        return looked_at is not None and looked_at >= refreshed_at and await is_at_rest(bridge)
-
-    await eventually(is_over)
-
-
-async def is_at_rest(bridge: Bridge) -> bool:
-    """Whether nobody holds the right to repair: a restart, or a copy made now, would wait for its end."""
-    async with bridge.service.database.read() as connection:
-        return await connection.scalar(select(rights.c.lease_until)) is None
-
-
-async def states(bridge: Bridge) -> list[tuple[str, str, str]]:
-    return [(e.name, e.source, e.state) for e in reversed(await bridge.service.events.list())]
 
 
 @both_rules
@@ -266,136 +162,6 @@ async def test_what_a_webhook_told_while_the_api_was_away_is_recognised(world: W
         assert "Rescheduled" in reply
 
 
-@pytest.mark.no_cover  # it takes long, and runs what the others do
-async def test_a_fresh_install_posts_nothing(world: World, database_url: str) -> None:
-    """5,000 bookings that were there are the baseline; the next one is posted (PostgreSQL: 700)."""
-    world.copera.load(5000 if database_url.startswith("sqlite") else 700)
-    async with world.run() as bridge:
-        await looked(bridge)
-        assert world.slack.messages() == []
-        assert await states(bridge) == []
-        later = next(
-            booking.uid
-            for booking in world.copera.calendar.bookings.values()
-            if booking.start > world.day and booking.status == "CONFIRMED"
-        )
-        world.book()
-        world.copera.calendar.cancel(later)
-        await looked(bridge)
-        assert len(world.cards()) == 2
-
-
-async def test_an_old_backup_floods_nobody(world: World) -> None:
-    """What changed before a refresh long ago and now is the baseline; what changes then is posted."""
-    async with world.run(clock=lambda: datetime.now(UTC) - timedelta(days=3)) as bridge:
-        await looked(bridge)
-    for _ in range(20):
-        world.book()
-    async with world.run() as bridge:
-        await looked(bridge)
-        assert world.slack.messages() == []
-        world.book(start=world.day + timedelta(days=1))
-        await looked(bridge)
-        assert len(world.cards()) == 1
-
-
-async def copied(world: World, url: str) -> Callable[[], None]:
-    """Make a backup; what is returned brings it back."""
-    if url.startswith("sqlite"):
-        file = Path(url.removeprefix("sqlite:///"))
-        copy = file.with_suffix(".backup")
-        with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(copy)) as target:
-            source.backup(target)
-
-        def restore() -> None:
-            for part in ("-wal", "-shm"):
-                file.with_name(file.name + part).unlink(missing_ok=True)
-            copy.replace(file)
-
-        return restore
-    tool = partial(subprocess.run, check=True, capture_output=True, timeout=60)
-    if not shutil.which("pg_dump"):
-        pytest.skip("PostgreSQL's client programs are not installed")
-    dump = await asyncio.to_thread(tool, ["pg_dump", "--format=custom", url])
-
-    def bring_back() -> None:
-        clean = ["--clean", "--if-exists", "--no-owner", f"--dbname={url}"]
-        tool(["pg_restore", *clean], input=dump.stdout)
-
-    return bring_back
-
-
-@pytest.mark.parametrize("trouble", ["", "Slack is away", "may not look"])
-async def test_a_young_backup_floods_nobody(world: World, database_url: str, trouble: str) -> None:
-    """Slack holds messages that a backup of an hour ago knows nothing of: nothing is posted again.
-
-    While Slack does not answer that is not known, and nothing is posted; where the app may not look, what
-    still matters is posted as after a pause.
-    """
-    async with world.run() as bridge:
-        await looked(bridge)
-        await world.copera.send(world.book())
-        await bridge.settled()
-        await looked(bridge)
-        restore = await copied(world, database_url)
-        for day in range(1, 4):
-            await world.copera.send(world.book(start=world.day + timedelta(days=day)))
-        await bridge.settled()
-        assert len(world.cards()) == 4
-    await asyncio.to_thread(restore)
-    if trouble == "may not look":
-        world.slack.grant(set(SCOPES) - {"channels:history"})
-    if trouble == "Slack is away":
-        world.slack.fail_next("conversations.history", Drop(), times=None)
-    async with world.run() as bridge:
-        if trouble == "Slack is away":
-            mirror = bridge.service.mirror
-            assert mirror is not None
-            await mirror.refresh()
-            assert await bridge.service.repair.repair() == 0
-            world.slack.clear_faults()
-        await looked(bridge)
-        assert len(world.cards()) == (7 if trouble == "may not look" else 4)
-        world.book(start=world.day + timedelta(days=9))
-        await looked(bridge)
-        assert len(world.cards()) == (8 if trouble == "may not look" else 5)
-
-
-async def test_the_messages_of_another_bridge_make_no_backup(world: World) -> None:
-    """A second one, for trials say, posts to the same channel with a token of its own."""
-    async with world.run() as bridge:
-        await looked(bridge)
-        await world.copera.send(world.book())
-        await bridge.settled()
-        await looked(bridge)
-    (ours,) = world.cards()
-    payload = {"event_type": METADATA, "event_payload": {"event": "f" * 64}}
-    workspace, channel = world.slack.workspace, world.slack.channel(ours.channel)
-    workspace.store(channel, Content("of another app"), "U0OTHER", "webhook:OTHER", metadata=payload)
-    world.book(start=world.day + timedelta(days=1))
-    async with world.run() as bridge:
-        await looked(bridge)
-        assert len(world.cards()) == 3  # theirs, too
-
-
-async def test_after_a_pause_only_what_still_matters_is_posted(world: World) -> None:
-    """A day and a half away: what lies ahead is told, what is over is not."""
-
-    def then() -> datetime:
-        return datetime.now(UTC) - timedelta(days=1.5)
-
-    soon = world.book(start=datetime.now(UTC) - timedelta(hours=2))
-    async with world.run(clock=then) as bridge:
-        await looked(bridge)
-    world.copera.calendar.cancel(soon.uid)
-    world.book(start=datetime.now(UTC) - timedelta(hours=3))
-    world.book()
-    async with world.run() as bridge:
-        await looked(bridge)
-        (card,) = world.cards()
-        assert "Cancelled" not in card.text
-
-
 async def test_health_tells_of_copera_and_the_mirror(world: World) -> None:
     """How much was read and when; and since when it cannot be."""
     world.book()
@@ -417,21 +183,6 @@ async def test_health_tells_of_copera_and_the_mirror(world: World) -> None:
         _, text = await bridge.get("/metrics")
         assert "booking_bridge_mirror_bookings 1.0" in text
         assert "booking_bridge_mirror_age_seconds 0.0" not in text
-
-
-async def test_repair_can_be_switched_off(world: World) -> None:
-    """Nothing is posted then, nor when it is switched on later."""
-    off = CARDS + "settings: {repair: off}\n"
-    async with world.run(rules=off) as bridge:
-        await looked(bridge)
-        world.book()
-        await looked(bridge)
-    async with world.run() as bridge:
-        await looked(bridge)
-        assert world.slack.messages() == []
-        world.book(start=world.day + timedelta(days=1))
-        await looked(bridge)
-        assert len(world.cards()) == 1
 
 
 async def test_a_webhook_within_the_patience_is_the_one_that_tells(world: World) -> None:
