@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from itertools import islice
@@ -15,6 +16,10 @@ _DIFFERENCE: Final = 20
 """In length; more is not close."""
 _MOST: Final = 1_000
 """Names that are compared: a file may define any number of messages."""
+_SECRET: Final = re.compile(
+    r"(?<=hooks\.slack\.com/)[^\s'\"]+|(?<=hooks\.slack-gov\.com/)[^\s'\"]+|xox[a-z]-[\w-]+"
+)
+"""What somebody pasted into the wrong file must not reach a log or an alert as well."""
 
 
 def nearest(word: str, names: Iterable[str]) -> str | None:
@@ -35,7 +40,8 @@ def did_you_mean(word: str, names: Iterable[str]) -> str:
 
 
 def quote(text: str) -> str:
-    """The text in single quotes on one line, cut to a readable length."""
+    """The text in single quotes on one line, cut to a readable length; of a secret only that it is one."""
+    text = _SECRET.sub("…", text)
     shown = "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text[: _LONGEST + 1])
     return f"'{shown[:_LONGEST]}…'" if len(text) > _LONGEST else f"'{shown}'"
 

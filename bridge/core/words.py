@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
 from functools import cache, lru_cache
 from typing import Final
@@ -22,13 +22,20 @@ _STATUSES: Final[Mapping[str, str]] = {
     CANCELLED: "Cancelled",
     COMPLETED: "Completed",
 }
+_NOWHERE: Final = frozenset({"localtime", "Factory"})
+"""What a machine may have among its zones: where it stands itself, and a place-holder."""
 DAY: Final = timedelta(days=1)
 TO: Final = "\N{EN DASH}"
 
 
 @cache
 def _zone_names() -> Mapping[str, str]:
-    return {name.casefold(): name for name in available_timezones()}
+    return {name.casefold(): name for name in available_timezones() if name not in _NOWHERE}
+
+
+def zones() -> Collection[str]:
+    """The IANA names of all time zones."""
+    return _zone_names().values()
 
 
 @lru_cache(maxsize=1024)

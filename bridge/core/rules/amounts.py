@@ -10,6 +10,7 @@ from typing import Final
 from bridge.core.suggestions import did_you_mean, quote
 
 _LENGTH: Final = re.compile(r"(?:(\d{1,5})d)?\s*(?:(\d{1,6})h)?\s*(?:(\d{1,7})m(?:in)?)?", re.IGNORECASE)
+_SPELT: Final = re.compile(r"(\d{1,5})\s*(d|days?|h|hrs?|hours?|mins?|minutes?)\.?", re.IGNORECASE)
 _CLOCK: Final = re.compile(r"([01]?\d|2[0-4]):([0-5]\d)")
 _RANGE: Final = re.compile("([^\\s\u2013\u2014-]+)\\s*[\u2013\u2014-]\\s*([^\\s\u2013\u2014-]+)")
 _LARGEST: Final = 1_000_000_000
@@ -51,7 +52,9 @@ def read_length(text: str) -> timedelta:
     said = text.strip()
     found = _LENGTH.fullmatch(said)
     if not found or not said:
-        if said.isdigit():
+        if spelt := _SPELT.fullmatch(said):
+            hint = f" (did you mean '{spelt[1]}{spelt[2][0].lower()}'?)"
+        elif said.isdigit():
             hint = f"; say which unit: '{said[:9]}m', '{said[:9]}h' or '{said[:9]}d'"
         else:
             hint = "; write minutes, hours or days, such as 30m, 1h30m or 3d"
@@ -84,7 +87,10 @@ def read_day(text: str) -> str:
     if said in DAY_NAMES:
         return said
     short = said[:3].lower()
-    hint = f" (did you mean '{short}'?)" if short in DAYS else did_you_mean(said, DAY_NAMES)
+    if re.search(r"[-,\u2013 ]\s*[a-z]", said, re.IGNORECASE):
+        hint = "; several are a list: [mon, tue]"
+    else:
+        hint = f" (did you mean '{short}'?)" if short in DAYS else did_you_mean(said, DAY_NAMES)
     raise BadAmount(f"{quote(said)} is not a day{hint}; days are {', '.join(DAY_NAMES)}")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 from bridge.core.bookings import EVENT_KINDS, STATUSES
@@ -22,7 +24,7 @@ from bridge.core.rules.grammar import BAD, SCALAR, As, Kind, Reading, Text
 from bridge.core.rules.patterns import compile_pattern, fold
 from bridge.core.rules.tables import Either, Key, ListOf, MapOf, Named, Table, one_of
 from bridge.core.suggestions import did_you_mean, quote
-from bridge.core.yaml_file.nodes import MapNode
+from bridge.core.yaml_file.nodes import MapNode, join
 
 Conditions = tuple[Condition, ...]
 LENGTH_PATTERN: Final = r"^\s*(?=\S)(\d{1,5}[dD])?\s*(\d{1,6}[hH])?\s*(\d{1,7}[mM]([iI][nN])?)?\s*$"
@@ -45,6 +47,32 @@ EVENT: Final = Text(
 )
 PATTERN: Final = Text("text or a pattern", compile_pattern, SCALAR)
 PATTERNS: Final = Named("patterns", lambda: ListOf(PATTERN, "patterns", single=True))
+
+
+def _odd_mail(text: str) -> str:
+    said = text.strip()
+    if said.startswith(("/", "*")) or ("@" in said[1:] or "*" in said):
+        return ""
+    mail = "*@" + said.removeprefix("@") if "." in said or said.startswith("@") else f"{said}@*"
+    return f"no e-mail is {quote(said)}, and a pattern is for the whole of it (did you mean {quote(mail)}?)"
+
+
+def _odd_status(text: str) -> str:
+    said = text.strip()
+    if said.startswith("/") or "*" in said or "?" in said or said.upper() in STATUSES:
+        return ""
+    known = ", ".join(STATUSES)
+    return f"Copera's guide has no status {quote(said)}{did_you_mean(said, STATUSES)}; it has {known}"
+
+
+def _doubted(doubt: Callable[[str], str]) -> Kind:
+    """Patterns about which something may be odd."""
+    pattern = replace(PATTERN, doubt=doubt)
+    return Named("patterns", lambda: ListOf(pattern, "patterns", single=True))
+
+
+_MAILS: Final = _doubted(_odd_mail)
+_STATUSES: Final = _doubted(_odd_status)
 LENGTH: Final = Text(
     "a length of time such as 30m, 2h or 3d", read_length, {"type": "string", "pattern": LENGTH_PATTERN}
 )
@@ -69,12 +97,30 @@ CLOCK: Final = Text(
 )
 
 
-def _matches(path: str) -> Kind:
-    return As(PATTERNS, lambda patterns: (Matches(path, patterns),))
+def _matches(path: str, patterns: Kind = PATTERNS) -> Kind:
+    return As(patterns, lambda patterns: (Matches(path, patterns),))
 
 
 def _parts(values: dict[str, Any], node: MapNode, path: str, reading: Reading) -> Any:
+    _check_sense(values, node, path, reading)
     return tuple(part for parts in values.values() for part in parts)
+
+
+def _check_sense(values: dict[str, Any], node: MapNode, path: str, reading: Reading) -> None:
+    """Warn of conditions that always or never hold."""
+    for name in ("not", "booker", "answers"):
+        key, value = node.entries.get(name, (None, None))
+        if (
+            key
+            and isinstance(value, MapNode)
+            and not (value.entries or value.broken or reading.is_torn(value))
+        ):
+            said = f"nothing is asked here, so that it {'never' if name == 'not' else 'always'} holds"
+            reading.warn(key, join(path, name), said)
+    within, after = values.get("starts_within"), values.get("starts_after")
+    if within and after and within[0].length <= after[0].length:
+        said = f"no booking starts both {within[0].wanted()} and {after[0].wanted()}, so this never holds"
+        reading.warn(node.entries["starts_after"][1], join(path, "starts_after"), said)
 
 
 def _amount(path: str, kind: Kind, example: Any) -> Kind:
@@ -105,7 +151,9 @@ def _answers(patterns: dict[str, Any]) -> Conditions:
 
 BOOKER: Final = {
     "name": Key(_matches("booker.name"), "The booker's name.", ("Ana *",)),
-    "email": Key(_matches("booker.email"), "The booker's e-mail.", ("*@bigco.com", "/@(acme|globex)\\./i")),
+    "email": Key(
+        _matches("booker.email", _MAILS), "The booker's e-mail.", ("*@bigco.com", "/@(acme|globex)\\./i")
+    ),
     "phone": Key(_matches("booker.phone"), "The booker's telephone number as typed.", ("+55*",)),
     "timezone": Key(_matches("booker.timezone"), "The booker's time zone.", ("America/*",)),
     "locale": Key(_matches("booker.locale"), "The booker's language.", ("pt*",)),
@@ -123,12 +171,12 @@ KEYS: Final[dict[str, Key]] = {
     "type": Key(
         _matches("type"), "The booking type's title, slug or id matches.", ("Intro Call", ["demo-*"])
     ),
-    "status": Key(_matches("status"), "The booking's status matches.", tuple(STATUSES[:2])),
+    "status": Key(_matches("status", _STATUSES), "The booking's status matches.", tuple(STATUSES[:2])),
     "host": Key(_matches("host"), "Any host's id, name or e-mail matches.", ("ana@example.com", "Ana *")),
     "booker": Key(
         Either(
             Table("a pattern for the e-mail or a mapping", BOOKER, _parts),
-            _matches("booker.email"),
+            _matches("booker.email", _MAILS),
         ),
         "Who booked: a pattern for the e-mail, or a mapping of patterns.",
         ("*@bigco.com", {"name": "Ana *", "locale": "pt*"}),

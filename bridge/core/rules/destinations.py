@@ -26,6 +26,10 @@ _ID: Final = "(?=[A-Z0-9]*[0-9]|[A-Z]{9,12}$)[A-Z0-9]{1,20}"
 CHANNEL_ID: Final = re.compile(f"[CGD]{_ID}")
 USER_ID: Final = re.compile(f"[UW]{_ID}")
 GROUP_ID: Final = re.compile(f"S{_ID}")
+_COPIED: Final = re.compile(rf"<?[#@!]?(?:subteam\^)?([A-Z]{_ID})(?:\|[^<>]*)?>?")
+"""An id as Slack writes it into messages: `<#C…|sales>`, `<@U…>`, `<!subteam^S…>`, or with an `@`."""
+_ARCHIVES: Final = re.compile(rf"https?://[^/]+/archives/([CGD]{_ID})(?:[/?#]|$)")
+_SEVERAL: Final = re.compile(r"[,;\s]+(?=[#@])|[,;]\s*")
 
 
 MENTION_PATTERN: Final = (
@@ -56,11 +60,8 @@ def read_destination(text: str) -> str:
     Raises BadDestination.
     """
     said = text.strip()
-    if _ADDRESS.search(said):  # not quoted: whoever knows an incoming webhook's address can post there
-        raise BadDestination(
-            "a web address is no place here: an incoming webhook's is a secret; "
-            "set it as SLACK_WEBHOOK_<NAME> and write webhook:NAME"
-        )
+    if _ADDRESS.search(said):
+        raise BadDestination(_address(said))
     if CHANNEL_ID.fullmatch(said) or USER_ID.fullmatch(said):
         return said
     if GROUP_ID.fullmatch(said):
@@ -75,6 +76,16 @@ def read_destination(text: str) -> str:
             raise BadDestination(f"{quote(said)}: a webhook's name has only letters, digits and '_'")
         return WEBHOOK + name.upper()
     return _channel(said)
+
+
+def _address(said: str) -> str:
+    """Why a web address is no destination. It is not quoted: who knows that of a webhook can post there."""
+    if found := _ARCHIVES.match(said):
+        return f"a link to a channel is no place here; write its id (did you mean {quote(found[1])}?)"
+    return (
+        "a web address is no place here: an incoming webhook's is a secret; "
+        "set it as SLACK_WEBHOOK_<NAME> and write webhook:NAME"
+    )
 
 
 def _person(said: str) -> str:
@@ -104,6 +115,11 @@ def _channel(said: str) -> str:
     if not said.startswith("#") and name == "host":
         raise BadDestination(f"{quote(said)} is not a channel (did you mean '@host'?)")
     if not _CHANNEL.fullmatch(name):
+        if (copied := _COPIED.fullmatch(said)) and said.startswith("<"):
+            raise BadDestination(f"{quote(said)} is how Slack writes {quote(copied[1])}; write that alone")
+        if len(parts := [part for part in _SEVERAL.split(said) if part]) > 1:
+            several = ", ".join(f'"{part}"' for part in parts)[:100]
+            raise BadDestination(f"{quote(said)} is not a channel name; several are a list: [{several}]")
         near = re.sub(r"[^\w-]+", "-", name).strip("-")[:80]
         hint = f" (did you mean {quote('#' + near)}?)" if _CHANNEL.fullmatch(near) else ""
         raise BadDestination(
@@ -123,8 +139,9 @@ def read_mention(text: str) -> str:
         return said
     if _MAIL.fullmatch(said):
         return said.lower()
-    is_mail = _MAIL.fullmatch(bare)
-    hint = f" (did you mean {quote(bare.lower())}?)" if is_mail else did_you_mean(bare, MENTIONS)
+    copied = _COPIED.fullmatch(said)
+    meant = bare.lower() if _MAIL.fullmatch(bare) else copied[1] if copied and copied[1][0] in "UWS" else ""
+    hint = f" (did you mean {quote(meant)}?)" if meant else did_you_mean(bare, MENTIONS)
     raise BadDestination(
         f"{quote(said)} cannot be mentioned; write host, here, channel, none, "
         f"an e-mail, a user id U… or a user group id S…{hint}"
@@ -141,5 +158,8 @@ def read_mail(text: str) -> str:
 def read_user(text: str) -> str:
     """A Slack user id. Raises BadDestination."""
     if not USER_ID.fullmatch(text.strip()):
-        raise BadDestination(f"{quote(text)} is not a Slack user id; one looks like U012AB3CD")
+        copied = _COPIED.fullmatch(text.strip().upper())
+        meant = copied[1] if copied and copied[1][0] in "UW" else ""
+        hint = f" (did you mean {quote(meant)}?)" if meant else "; one looks like U012AB3CD"
+        raise BadDestination(f"{quote(text)} is not a Slack user id{hint}")
     return text.strip()

@@ -16,6 +16,7 @@ from bridge.core.rules.language import FILE
 from bridge.core.rules.rules import Rules, RuleSettings
 from bridge.core.yaml_file.nodes import MapNode
 from bridge.core.yaml_file.problems import Enough, Problem, RulesError, report
+from bridge.core.yaml_file.slips import RESERVED
 from bridge.core.yaml_file.tree import MOST_BYTES as MOST_BYTES
 from bridge.core.yaml_file.tree import Tree, read_tree
 
@@ -60,6 +61,7 @@ def load(
             reading.problems.add(problem)
         check_amount(reading, tree.root)
         values = _read(tree, reading)
+        _drop_vain_advice(tree, reading)
         rules = _rules(values, text)
         check_names(reading, tree.root, values, webhooks, is_set_up=is_set_up)
         check_messages(reading, tree.root, values, messages.Trials(rules))
@@ -81,6 +83,14 @@ def _read(tree: Tree, reading: Reading) -> Mapping[str, Any]:
         return {}
     values: Any = FILE.read(tree.root, "", reading)
     return {} if values is BAD else values
+
+
+def _drop_vain_advice(tree: Tree, reading: Reading) -> None:
+    """Of `mention: @host` say only that it cannot be meant so: quoted it would be just as wrong."""
+    refused = {(p.line, p.column) for p in reading.problems if p not in tree.mended}
+    for slip in tree.mended:
+        if slip.message.startswith(RESERVED) and (slip.line, slip.column) in refused:
+            reading.problems.drop(slip)
 
 
 def _is_empty(tree: Tree) -> bool:

@@ -24,6 +24,8 @@ SCALAR: Final[Schema] = {"type": ["string", "number", "boolean"]}
 TRUE: Final = ("true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON")
 FALSE: Final = ("false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF")
 _EMPTY: Final = "is empty"
+_SHORT: Final = 60
+"""Characters of a text that is repeated in advice."""
 
 
 @dataclass(slots=True)
@@ -94,13 +96,14 @@ def empty_hint(node: TextNode) -> str:
 class Text:
     """A text that `parse` turns into a value; what it raises as ValueError is the problem's text.
 
-    `expected` says in words what should stand there.
+    `expected` says in words what should stand there; `doubt` what is odd about a good text, "" for nothing.
     """
 
     expected: str
     parse: Callable[[str], Any] = str
     form: Mapping[str, Any] = field(default_factory=lambda: SCALAR)
     many_lines: bool = False
+    doubt: Callable[[str], str] | None = None
 
     def read(self, node: Node, path: str, reading: Reading) -> Any:
         if node.broken:
@@ -110,9 +113,12 @@ class Text:
         if problem := self._unclean(node):
             return reading.wrong(node, path, problem)
         try:
-            return self.parse(node.text)
+            value = self.parse(node.text)
         except ValueError as error:
             return reading.wrong(node, path, str(error))
+        if self.doubt and (said := self.doubt(node.text)):
+            reading.warn(node, path, said)
+        return value
 
     def _unclean(self, node: TextNode) -> str:
         for c in node.text:
@@ -154,7 +160,10 @@ class Flag:
         text = node.text if isinstance(node, TextNode) and node.plain else None
         if text in TRUE or text in FALSE:
             return text in TRUE
-        hint = did_you_mean(node.text, ("true", "false")) if isinstance(node, TextNode) else ""
+        hint = ""
+        if isinstance(node, TextNode):
+            is_quoted = not node.plain and node.text in TRUE + FALSE
+            hint = "; write it without quotes" if is_quoted else did_you_mean(node.text, ("true", "false"))
         return reading.wrong(node, path, f"expected true or false, got {found(node)}{hint}")
 
     def schema(self) -> Schema:
@@ -178,8 +187,12 @@ class As:
         return self.kind.schema()
 
 
-def mismatch(node: Node, path: str, reading: Reading, what: str) -> Any:
-    """Note that `what` should stand there; gives BAD."""
+def mismatch(node: Node, path: str, reading: Reading, what: str, instead: str = "") -> Any:
+    """Note that `what` should stand there; gives BAD. `instead` is the whole of it around a text, as `…`."""
     if isinstance(node, TextNode) and node.empty:
         return reading.wrong(node, path, f"{empty_hint(node)}; expected {what}")
-    return reading.wrong(node, path, f"expected {what}, got {found(node)}")
+    is_short = (
+        instead and isinstance(node, TextNode) and 0 < len(node.text) <= _SHORT and node.text.isprintable()
+    )
+    hint = "; write " + instead.replace("…", node.text) if is_short and isinstance(node, TextNode) else ""
+    return reading.wrong(node, path, f"expected {what}, got {found(node)}{hint}")

@@ -30,6 +30,7 @@ def _post(values: dict[str, Any], node: MapNode, path: str, reading: Reading) ->
         reading.wrong(
             place, f"{path}.style", "an incoming webhook can only post; leave style out or write post"
         )
+    _check_broadcast(values, node, path, reading)
     for number, name in enumerate(to):
         reading.references.append(("destination", name, _item(node.entries["to"][1], number), f"{path}.to"))
     if "message" in values:
@@ -42,6 +43,33 @@ def _post(values: dict[str, Any], node: MapNode, path: str, reading: Reading) ->
         values.get("style", "card"),
         frozenset(values.get("broadcast", ())),
     )
+
+
+def _check_broadcast(values: dict[str, Any], node: MapNode, path: str, reading: Reading) -> None:
+    """Warn where no thread can be, and so no reply to be shown in the channel."""
+    to = values.get("to", ())
+    if "broadcast" not in values:
+        return
+    said = ""
+    if values.get("style") == "post":
+        said = "broadcast is about replies in a card's thread, and with style: post there are none"
+    elif to and all(name.startswith(WEBHOOK) for name in to):
+        said = "broadcast is about replies in a card's thread, and an incoming webhook makes none"
+    if said:
+        reading.warn(node.entries["broadcast"][0], f"{path}.broadcast", said)
+
+
+def _check_twice(path: str, reading: Reading) -> None:
+    """Warn of destinations that a rule names more than once: only the first counts."""
+    named: dict[str, list[tuple[Node, str]]] = {}
+    for what, name, node, where in reversed(reading.references):
+        if not where.startswith(f"{path}."):
+            break
+        if what == "destination":
+            named.setdefault(name, []).append((node, where))
+    for name, places in named.items():
+        for node, where in places[:-1]:
+            reading.warn(node, where, f"{quote(name)} is named twice in this rule; only the first posts")
 
 
 def _item(node: Node, number: int) -> Node:
@@ -61,6 +89,7 @@ def _rule(values: dict[str, Any], node: MapNode, path: str, reading: Reading) ->
         )
     elif "post" not in node.entries and values.get("stop") is False:
         reading.wrong(node, path, "this rule does nothing: it has no `post` and `stop` is false")
+    _check_twice(path, reading)
     reading.references.append(("place", path, node, path))
     return Rule(
         name or f"rule {int(path[path.rindex('[') + 1 : -1]) + 1}",
@@ -118,7 +147,9 @@ POST: Final = Table(
         },
         "then": {"properties": {"style": {"const": "post"}}},
     },
+    '{to: "…"}',
 )
+UNDER_POST: Final = dict.fromkeys(("channel", *POST.keys), "it belongs under `post`")
 POSTS: Final = Named(
     "posts",
     lambda: Either(As(POST, lambda post: (post,)), ListOf(POST, "postings")),
@@ -142,7 +173,7 @@ RULE: Final = Table(
     "Rules are tried in order; every one whose `when` holds posts.",
     {
         **dict.fromkeys(WHEN.keys, "conditions stand under `when`"),
-        **dict.fromkeys(("channel", *POST.keys), "it belongs under `post`"),
+        **UNDER_POST,
         "if": "when",
     },
     {

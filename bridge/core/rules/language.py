@@ -8,30 +8,33 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from typing import Any, Final
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
+from bridge.core import words
 from bridge.core.bookings import Person
 from bridge.core.rules.amounts import read_length
 from bridge.core.rules.destinations import (
     HOST,
+    USER_ID,
     read_destination,
     read_mail,
     read_user,
 )
 from bridge.core.rules.example_keys import EXAMPLE
 from bridge.core.rules.grammar import BAD, SCALAR, As, Flag, Reading, Text
-from bridge.core.rules.keys import NAME, POSTS, RULE
+from bridge.core.rules.keys import NAME, POSTS, RULE, UNDER_POST
 from bridge.core.rules.message_keys import MESSAGE
 from bridge.core.rules.patterns import fold
 from bridge.core.rules.rules import Look, RuleSettings, Show
 from bridge.core.rules.tables import Key, ListOf, MapOf, Table, one_of
-from bridge.core.suggestions import did_you_mean, quote
+from bridge.core.suggestions import nearest, quote
 from bridge.core.yaml_file.nodes import MapNode
 
 VERSION: Final = "1"
 MOST_RULES: Final = 5_000
 _EMOJI: Final = re.compile(r":[a-z0-9_+'-]+:(?::skin-tone-[2-6]:)?|[^\x00-\x7f]{1,8}")
-_ZONE: Final = re.compile(r"[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+){0,2}")
+_NO_PLACE: Final = re.compile(r"[A-Z]{1,5}|.*\d.*|.*_[Tt]ime")
+"""An abbreviation, an offset, a name as Windows has it."""
 STRING: Final = {"type": "string"}
 
 
@@ -43,15 +46,21 @@ def _version(text: str) -> int:
 
 def _zone(text: str) -> ZoneInfo:
     name = text.strip()
-    try:
-        if not _ZONE.fullmatch(name):
-            raise ValueError
-        return ZoneInfo(name)
-    except (ValueError, KeyError, OSError):
-        hint = did_you_mean(name, available_timezones())
-        raise ValueError(
-            f"time zone {quote(name)} is not known{hint or '; one looks like America/Sao_Paulo'}"
-        ) from None
+    known = words.zone(name)
+    if known is None or known.key != name:
+        meant = known.key if known else _meant_zone(name.replace(" ", "_"))
+        hint = f" (did you mean {quote(meant)}?)" if meant else "; one is a place, such as America/Sao_Paulo"
+        raise ValueError(f"time zone {quote(name)} is not known{hint}")
+    return known
+
+
+def _meant_zone(place: str) -> str | None:
+    """The zone of a misspelt place, or of a city alone; an abbreviation or an offset is no place."""
+    if "/" in place:
+        return nearest(place, words.zones())
+    cities = {zone.rpartition("/")[2]: zone for zone in words.zones() if "/" in zone}
+    found = None if _NO_PLACE.fullmatch(place) else nearest(place, cities)
+    return cities[found] if found else None
 
 
 def _emoji(text: str) -> str:
@@ -93,6 +102,20 @@ def _settings(values: dict[str, Any], node: MapNode, path: str, reading: Reading
         place = node.entries["alerts_to"][1]
         reading.references.append(("destination", values["alerts_to"], place, f"{path}.alerts_to"))
     return RuleSettings(**values)
+
+
+def _odd_type(name: str) -> str:
+    if "*" in name or name.startswith("/"):
+        return f"{quote(name)} is no pattern here: a look is found by a type's whole title, slug or id"
+    return ""
+
+
+def _odd_person(name: str) -> str:
+    if "@" in name or USER_ID.fullmatch(name.strip()):
+        return (
+            f"{quote(name)} is not a Copera user id; write that id here, and this as email or slack below it"
+        )
+    return ""
 
 
 def _file(values: dict[str, Any], node: MapNode, path: str, reading: Reading) -> Any:
@@ -178,14 +201,14 @@ FILE: Final = Table(
         "settings": Key(SETTINGS, "For the whole file."),
         "people": Key(
             As(
-                MapOf(PERSON, "a mapping of Copera user id and person", str.strip),
+                MapOf(PERSON, "a mapping of Copera user id and person", str.strip, _odd_person),
                 lambda people: tuple(Person(name, p.name, p.email, p.slack) for name, p in people.items()),
             ),
             "Hosts by their Copera user id; completes Copera's directory and Slack's look-up by e-mail.",
             ({"665f00000000000000000003": {"name": "Ana Lima", "slack": "U012AB3CD"}},),
         ),
         "types": Key(
-            MapOf(TYPE, "a mapping of booking type and its look", fold),
+            MapOf(TYPE, "a mapping of booking type and its look", fold, _odd_type),
             "How each booking type looks, by its title, slug or id.",
             ({"Intro Call": {"message": "sales", "emoji": ":tada:"}},),
         ),
@@ -195,6 +218,8 @@ FILE: Final = Table(
                 "a mapping with `post`",
                 {"post": Key(POSTS, "Where to post, and how.", ({"to": "#bookings"},), "`post` is missing")},
                 lambda values, *_: values.get("post", BAD),
+                hints=UNDER_POST,
+                instead='{post: {to: "…"}}',
             ),
             "Posted when no rule posted and none stopped.",
             ({"post": {"to": "#bookings"}},),

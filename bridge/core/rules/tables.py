@@ -52,21 +52,31 @@ class ListOf:
 
 @dataclass(frozen=True, slots=True)
 class MapOf:
-    """A mapping whose keys the admin chooses, as a dict; `key` normalises one."""
+    """A mapping whose keys the admin chooses, as a dict; `key` normalises one.
+
+    `doubt` says what is odd about a key, "" for nothing.
+    """
 
     value: Kind
     what: str
     key: Callable[[str], str] = str
+    doubt: Callable[[str], str] | None = None
 
     def read(self, node: Node, path: str, reading: Reading) -> Any:
         if not isinstance(node, MapNode):
             return mismatch(node, path, reading, self.what)
         if node.broken:
             return BAD
-        values = {}
+        values: dict[str, Any] = {}
+        first: dict[str, TextNode] = {}
         for name, (place, item) in node.entries.items():
             if not name.strip():
                 reading.wrong(place, path, "there is no text before ':'")
+            if (other := first.setdefault(self.key(name), place)) is not place:
+                said = f"{quote(name)} means the same as {quote(other.text)} in line {other.line}"
+                reading.wrong(place, path, f"{said}; keep one of them")
+            if self.doubt and (said := self.doubt(name)):
+                reading.warn(place, path, said)
             values[self.key(name)] = self.value.read(item, join(path, name), reading)
         return {name: value for name, value in values.items() if value is not BAD}
 
@@ -140,10 +150,12 @@ class Table:
     """For keys that are often written here: the key that is meant, or where it belongs in words."""
     form: Mapping[str, Any] = field(default_factory=dict)
     """What else the schema says of it; `build` complains of the same in words."""
+    instead: str = ""
+    """What is to be written instead of a text alone, which stands in it as `…`."""
 
     def read(self, node: Node, path: str, reading: Reading) -> Any:
         if not isinstance(node, MapNode):
-            return mismatch(node, path, reading, self.what)
+            return mismatch(node, path, reading, self.what, self.instead)
         if node.broken:
             return BAD
         node = self._meant(node, path, reading)
@@ -153,9 +165,14 @@ class Table:
             if key and (value := key.kind.read(item, join(path, name), reading)) is not BAD:
                 values[name] = value
         for name, key in self.keys.items():
-            if key.required and name not in node.entries and not reading.is_torn(node):
+            is_missing = key.required and name not in node.entries and not reading.is_torn(node)
+            if is_missing and not self._is_misplaced(name, node):
                 reading.wrong(node, path, key.required)
         return self.build(values, node, path, reading)
+
+    def _is_misplaced(self, name: str, node: MapNode) -> bool:
+        """Whether something is told to belong under this key, which then is not missing."""
+        return any(f"`{name}`" in self.hints.get(other, "") for other in node.entries)
 
     def _meant(self, node: MapNode, path: str, reading: Reading) -> MapNode:
         """The mapping with misspelt keys as they were meant, so that their values are checked too."""

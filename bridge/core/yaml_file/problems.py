@@ -79,6 +79,10 @@ class Problems:
         if len(self._found) >= _MOST:
             raise Enough
 
+    def drop(self, problem: Problem) -> None:
+        """Leave this one out: something better is said of the same."""
+        self._found.pop(problem, None)
+
     def __len__(self) -> int:
         return len(self._found)
 

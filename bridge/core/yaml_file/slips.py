@@ -16,6 +16,8 @@ _ESCAPE: Final = re.compile(r'\\(?![0abtnvfre "/\\N_LPxuU])')
 _DASH: Final = re.compile("(\\s*)([\u2010-\u2015\u2022\u00b7\u2212]\\s+|-(?=[A-Za-z_]+:))")
 _INDICATORS: Final = {"*": "an alias", "&": "an anchor", "!": "a tag"}
 _KEY_ALONE: Final = re.compile(r"(\s*(?:-\s+)*)([A-Za-z_]\w*)(:(?=\S)|\s+(?=\S)|\s*$)")
+RESERVED: Final = "YAML reserves"
+"""How the advice to quote a value begins."""
 _VALUE_END: Final = re.compile(r"[,\]}]|\s+#|\s*$")
 
 
@@ -58,7 +60,7 @@ def _no_start(refusal: Refusal) -> Slip | None:
     if "cannot start any token" not in refusal.problem or c not in MARKERS:
         return None
     word = _word(refusal.text, refusal.column)
-    message = f'YAML reserves {quote(c)} at the start of a value; quote it: "{word}"'
+    message = f'{RESERVED} {quote(c)} at the start of a value; quote it: "{word}"'
     repaired = refusal.marked(refusal.line, refusal.column)
     return Slip(refusal.line + 1, refusal.column + 1, message, repaired, loses=False)
 
