@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from datetime import UTC, datetime
 from typing import Final
 
@@ -20,6 +21,8 @@ _PRIVATE: Final = re.compile(
     r"|(?P<token>\b(?:xox[a-z]-|xapp-|cp_pat_|cp_key_)[\w-]+)",
     re.IGNORECASE,
 )
+_DOTLESS: Final = {0x130: "i", 0x131: "i"}
+"""Turkish has two letters of which other languages' i and I are one; an admin types what the keyboard has."""
 _EARLIEST: Final = datetime(1970, 1, 2, tzinfo=UTC)
 LATEST: Final = datetime(9000, 1, 1, tzinfo=UTC)
 
@@ -62,6 +65,22 @@ def line(value: object, *, limit: int = 1_000) -> str:
     if type(value) is str and len(value) <= limit and value.isascii() and value.isprintable():
         return value if "  " not in value and value == value.strip() else " ".join(value.split())
     return " ".join(text(value, limit=limit).split())
+
+
+def fold(text: str) -> str:
+    """The text as names are compared: neither case nor the spaces around it count.
+
+    Nor does how an accent is encoded: Unicode's canonical caseless matching (its standard, D145).
+    """
+    text = text.strip()
+    if text.isascii():
+        return text.lower()
+    return unicodedata.normalize("NFC", decomposed(text).casefold())
+
+
+def decomposed(text: str) -> str:
+    """The text with accents as characters of their own, and one kind of i."""
+    return unicodedata.normalize("NFD", text.translate(_DOTLESS))
 
 
 def instant(value: object) -> datetime | None:

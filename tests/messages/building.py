@@ -12,6 +12,7 @@ from bridge.core.messages.messages import Rendered, Scene
 from bridge.core.messages.templates import Message, compile_template
 from bridge.core.reading import read_booking, read_event, read_member, read_type
 from bridge.core.rules.rules import Look, Rules, RuleSettings, Show
+from bridge.core.text import fold
 from tests.payloads import document
 
 SLACK_USER = "U012AB3CD"
@@ -51,7 +52,7 @@ def rules(
     """Rules as their file would give them, the messages in its form."""
     return Rules(
         settings=RuleSettings(ZoneInfo(zone), None, Show(**(show or {}))),
-        types={name.casefold(): Look(**look) for name, look in (types or {}).items()},
+        types={fold(name): Look(**look) for name, look in (types or {}).items()},
         messages={name: message(name, **parts) for name, parts in (messages or {}).items()},
     )
 

@@ -109,6 +109,20 @@ def test_which_message(explicit: str | None, types: Any, said: str) -> None:
     assert render(scene, rules, message=explicit).text == said
 
 
+@pytest.mark.parametrize(
+    ("written", "title"),
+    [
+        (" intro call ", "Intro Call"),
+        ("istanbul", "\u0130stanbul"),
+        ("Entretien cr\u00e9\u00e9", "entretien cre\u0301e\u0301"),
+    ],
+)
+def test_a_type_s_look_is_found_as_patterns_match(written: str, title: str) -> None:
+    """Neither case nor how an accent is encoded counts, as in `when: {type: …}`."""
+    rules = building.rules(messages=MESSAGES, types={written: {"message": "two"}})
+    assert render(building.scene(bookingTypeTitle=title), rules).text == "It is two"
+
+
 def test_a_type_s_emoji_follows_the_event_s() -> None:
     """What happened comes first, then which kind of booking; in templates too."""
     rules = building.rules(types={"Intro Call": {"emoji": ":telephone_receiver:"}})

@@ -88,6 +88,19 @@ def test_doubtful_condition(when: str, expected: str) -> None:
     assert expected in _only(said(_rule(when=when)))
 
 
+def test_any_number_of_warnings_leaves_the_file_good() -> None:
+    """Only so many are shown; the rules are all there, and what comes after the last warning is read too."""
+    rule = "  - {{name: r{0}, when: {{type: t{0}, status: canceled}}, post: {{to: x}}}}\n"
+    text = "version: 1\nrules:\n" + "".join(rule.format(n) for n in range(300))
+    loaded = load(text.encode())
+    assert len(loaded.rules.rules) == 300
+    *_, last, count = loaded.report()
+    assert "and maybe more" in last
+    assert count == "201 warnings"
+    with pytest.raises(RulesError, match="unknown event 'creatd'"):
+        load((text + "  - {name: z, when: {event: creatd}, post: {to: x}}\n").encode())
+
+
 @pytest.mark.parametrize(
     "when",
     [
@@ -155,6 +168,26 @@ def test_time_zone(zone: str, expected: str) -> None:
 def test_beside_the_rules(part: str, expected: str) -> None:
     """One problem or warning for a slip outside the conditions."""
     assert expected in _only(said(f"version: 1\n{part}\notherwise: {{post: {{to: x}}}}\n"))
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("{title: 'Hi {booking.type}'}", "5:14: warning: messages.m.title: '{booking.type}' is posted as it"),
+        ("{body: '${ event.verb }'}", "a value is written {{ event.verb }}"),
+        ("{body: 'Look, @here!'}", "'@here' is only text in a message; to mention, write `mention: here`"),
+        ("{footer: '@everyone'}", "write `mention: channel` beside `to`"),
+        (
+            "{blocks: [{type: header, text: {type: plain_text, text: '{booking.type}'}}]}",
+            "5:62: warning: messages.m.blocks[0].text.text: '{booking.type}' is posted as it stands",
+        ),
+    ],
+)
+def test_doubtful_message(message: str, expected: str) -> None:
+    """What would be posted as it stands is warned of; the message is good, and used."""
+    text = f"version: 1\notherwise: {{post: {{to: x, message: m}}}}\nmessages:\n\n  m: {message}\n"
+    assert expected in _only(said(text))
+    assert load(text.encode()).rules.messages["m"]
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from bridge.core.bookings import (
 )
 from bridge.core.messages.escaping import cut_plain
 from bridge.core.rules.rules import Look, Rules, Show
+from bridge.core.text import fold
 
 Json = dict[str, object]
 
@@ -107,7 +108,7 @@ def look(scene: Scene, rules: Rules) -> Look:
         return _NO_LOOK
     kind = scene.type or BookingType("")
     names = (scene.booking.type_title, scene.booking.type_id, kind.title, kind.slug, kind.id)
-    return next((rules.types[n.casefold()] for n in names if n.casefold() in rules.types), _NO_LOOK)
+    return next((found for name in names if (found := rules.types.get(fold(name)))), _NO_LOOK)
 
 
 def type_name(scene: Scene) -> str:

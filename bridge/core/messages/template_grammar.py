@@ -17,7 +17,7 @@ from jinja2.visitor import NodeTransformer, NodeVisitor
 
 from bridge.core.messages.filters import FILTERS
 from bridge.core.messages.views import ITEMS, ROOTS, SCALARS, SHAPES
-from bridge.core.suggestions import did_you_mean, listed, quote
+from bridge.core.suggestions import did_you_mean, listed, nearest, quote
 
 TESTS: Final = frozenset({"defined", "undefined", "none", "true", "false", "string", "number", "odd", "even"})
 _NESTING: Final = 2
@@ -41,6 +41,12 @@ _REFUSED: Final[Mapping[type[nodes.Node], str]] = {
     nodes.Extends: "messages cannot extend one another",
     nodes.NSRef: "only plain names can be set",
 }
+_FULL_NAMES: Final[Mapping[str, str]] = {
+    name: f"{path}.{name}"
+    for path, kind in (("booking.booker", "booker"), ("event", "event"), ("booking", "booking"))
+    for name in SHAPES[kind]
+}
+"""By their last part, the names that are often written without what they belong to."""
 _SAME_KIND: Final = frozenset({"default"})
 _ITEM_OF: Final = frozenset({"first", "last"})
 
@@ -84,9 +90,17 @@ class Checker(NodeVisitor):
 
     def visit_Name(self, node: nodes.Name) -> str:  # noqa: N802
         if node.name not in self.kinds:
-            hint = did_you_mean(node.name, self.kinds) or f"; a message knows {listed(ROOTS, 'and')}"
+            hint = self._meant(node.name) or f"; a message knows {listed(ROOTS, 'and')}"
             return self.report(node.lineno, f"unknown name {quote(node.name)}{hint}")
         return self.kinds[node.name]
+
+    def _meant(self, name: str) -> str:
+        """A name of this template, or of what a booking or an event has."""
+        if full := _FULL_NAMES.get(name):
+            return f" (did you mean {quote(full)}?)"
+        near = did_you_mean(name, self.kinds)
+        found = None if near else nearest(name, _FULL_NAMES)
+        return f" (did you mean {quote(_FULL_NAMES[found])}?)" if found else near
 
     def visit_Getattr(self, node: nodes.Getattr) -> str:  # noqa: N802
         return self._named(node.node, node.attr, node.lineno)

@@ -26,10 +26,21 @@ from bridge.core.messages.addresses import assembled
 from bridge.core.messages.filters import FILTERS, HIDDEN
 from bridge.core.messages.markup import Markup
 from bridge.core.messages.printing import LONGEST, Face, Misuse, Work, look
+from bridge.core.suggestions import quote
 
 LONGEST_SOURCE: Final = 10_000
 _WORK: Final = " work"
 _LARGEST: Final = 1e12
+_MEANT_BY: Final = {
+    **dict.fromkeys(
+        "\u201c\u201d\u201e\u2018\u2019\u00ab\u00bb",
+        "; it is a quote from a chat or document, so type ' instead",
+    ),
+    "?": "; write {{ this if condition else that }}",
+    "!": "; write {% if not … %}",
+    "&": "; write {% if this and that %}",
+}
+"""What to write instead of characters that templates do not know."""
 _TOO_DEEP: Final = "the template is nested too deeply"
 
 
@@ -190,6 +201,10 @@ def _plainly(said: str) -> str:
         return f"{{% {found[1]} %}} is never closed; write {{% end{found[1]} %}}"
     if said.startswith(("unexpected end of template", "unexpected '}'")):
         return "'{{' is never closed; a value stands between '{{' and '}}'"
+    if said.startswith("Expected an expression, got 'end of"):
+        return "nothing stands in this {{ … }} or {% … %}"
+    if found := re.match(r"unexpected char '(.+)' at", said):
+        return f"{quote(found[1])} cannot stand in {{{{ … }}}} or {{% … %}}{_MEANT_BY.get(found[1], '')}"
     if found := re.match(r"expected token 'end of (?:print statement|statement block)', got (.*)", said):
         return f"{found[1]} does not fit in here; expected the end of this {{{{ … }}}} or {{% … %}}"
     return said or "this is not a template"

@@ -15,6 +15,7 @@ from bridge.core.messages.mentioning import host_markup
 from bridge.core.messages.scenes import Scene
 from bridge.core.messages.views import View
 from bridge.core.rules.rules import Rules, Show
+from bridge.core.text import fold
 
 _LONGEST: Final = 3_000
 _MOST: Final = 100
@@ -101,7 +102,7 @@ def _guests(booking: Booking, show: Show) -> tuple[View, ...]:
 
 
 def _answers(booking: Booking, show: Show) -> View:
-    """The answers by label and by question id, as typed and in lower case; the first of a label wins."""
+    """The answers by label and by question id, as typed and folded; the first of a label wins."""
     given = booking.answers[:_MOST] if show.answers else ()
     items = tuple(
         View(
@@ -120,7 +121,7 @@ def _answers(booking: Booking, show: Show) -> View:
     for item in items:
         for name in (str(item.values["label"]), str(item.values["id"])):
             values.setdefault(name, item.values["text"])
-            values.setdefault(name.casefold(), item.values["text"])
+            values.setdefault(fold(name), item.values["text"])
     return View("answers", "\n".join(str(item.text) for item in items), values, items)
 
 

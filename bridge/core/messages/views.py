@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from bridge.core.messages.markup import Markup
+from bridge.core.text import fold
 
 ROOTS: Final[Mapping[str, str]] = {
     "event": "event",
@@ -74,7 +75,7 @@ class View:
         """The value of this name; an answer that was not given is None. Raises KeyError."""
         if self.kind != "answers" or not isinstance(name, str):
             return self.values[str(name)]
-        return self.values.get(name) or self.values.get(name.casefold())
+        return self.values.get(name) or self.values.get(fold(name))
 
     def __bool__(self) -> bool:
         return bool(self.text or self.items)
@@ -87,4 +88,4 @@ class View:
 
     def __contains__(self, name: object) -> bool:
         """`'Topic' in booking.answers`."""
-        return isinstance(name, str) and (name in self.values or name.casefold() in self.values)
+        return isinstance(name, str) and (name in self.values or fold(name) in self.values)

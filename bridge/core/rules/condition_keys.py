@@ -21,9 +21,10 @@ from bridge.core.rules.conditions import (
     Starts,
 )
 from bridge.core.rules.grammar import BAD, SCALAR, As, Kind, Reading, Text
-from bridge.core.rules.patterns import compile_pattern, fold
+from bridge.core.rules.patterns import compile_pattern
 from bridge.core.rules.tables import Either, Key, ListOf, MapOf, Named, Table, one_of
 from bridge.core.suggestions import did_you_mean, quote
+from bridge.core.text import fold
 from bridge.core.yaml_file.nodes import MapNode, join
 
 Conditions = tuple[Condition, ...]

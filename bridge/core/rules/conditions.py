@@ -84,7 +84,7 @@ class Matches(_Leaf):
         return listed(map(str, self.patterns))
 
     def got(self, context: Context) -> str:
-        return ", ".join(text for text, _ in self.values(context))
+        return ", ".join(text for text, *_ in self.values(context))
 
     __str__ = _Leaf.__str__
 

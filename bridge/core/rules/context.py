@@ -8,7 +8,8 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from bridge.core.bookings import BookingType, Directory, Event
-from bridge.core.rules.patterns import Value, fold
+from bridge.core.rules.patterns import Value, value
+from bridge.core.text import fold
 
 UTC: Final = ZoneInfo("UTC")
 
@@ -58,7 +59,7 @@ class Context:
 
 
 def _values(texts: tuple[str, ...]) -> tuple[Value, ...]:
-    return tuple([(text, fold(text)) for text in texts if text])
+    return tuple([value(text) for text in texts if text])
 
 
 def _type(context: Context) -> tuple[str, ...]:

@@ -11,8 +11,8 @@ from bridge.core.bookings import CANCELLED, CONFIRMED, DECLINED, Booking, Direct
 from bridge.core.reading import read_booking
 from bridge.core.rules.example_keys import SHORT_EVENT
 from bridge.core.rules.grammar import BAD, Reading
-from bridge.core.rules.patterns import fold
 from bridge.core.rules.rules import Rules
+from bridge.core.text import fold
 from bridge.core.yaml_file.problems import Enough, Problem, RulesError
 from bridge.core.yaml_file.tree import read_tree
 

@@ -141,7 +141,7 @@ class _Set:
         The set ends with an expression that always matches, so that no match at all means that the
         search ran out of memory.
         """
-        found = self._compiled.Match(value[self._is_glob]) if self._compiled else None
+        found = self._compiled.Match(value[2 if self._is_glob else 0]) if self._compiled else None
         mask = 0
         if found:
             for number in found:

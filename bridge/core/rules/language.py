@@ -24,10 +24,10 @@ from bridge.core.rules.example_keys import EXAMPLE
 from bridge.core.rules.grammar import BAD, SCALAR, As, Flag, Reading, Text
 from bridge.core.rules.keys import NAME, POSTS, RULE, UNDER_POST
 from bridge.core.rules.message_keys import MESSAGE
-from bridge.core.rules.patterns import fold
 from bridge.core.rules.rules import Look, RuleSettings, Show
 from bridge.core.rules.tables import Key, ListOf, MapOf, Table, one_of
 from bridge.core.suggestions import nearest, quote
+from bridge.core.text import fold
 from bridge.core.yaml_file.nodes import MapNode
 
 VERSION: Final = "1"

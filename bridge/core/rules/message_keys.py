@@ -8,10 +8,12 @@ from typing import Any, Final
 from bridge.core.messages.templates import Message, TemplateProblem, compile_template
 from bridge.core.rules.grammar import BAD, SCALAR, Reading, Schema, Text
 from bridge.core.rules.tables import Key, ListOf, MapOf, Table, one_of
-from bridge.core.suggestions import listed
+from bridge.core.suggestions import listed, quote
 from bridge.core.yaml_file.nodes import ListNode, MapNode, Node, TextNode, join
 
 _NUMBER: Final = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{1,9})?")
+_ONE_BRACE: Final = re.compile(r"(?<!\{)\{ ?((?:booking|event|previous|settings)(?:\.\w+)+) ?\}(?!\})")
+_CALL: Final = re.compile(r"(?<![\w@/.])@(here|channel|everyone)\b")
 _WORDS: Final = {"true": True, "false": False}
 PARTS: Final = ("title", "body", "fields", "footer", "links")
 
@@ -25,6 +27,8 @@ class TemplateText:
         source = self._text.read(node, path, reading)
         if source is BAD:
             return BAD
+        if said := _odd(source):
+            reading.warn(node, path, said)
         try:
             return compile_template(source)
         except TemplateProblem as problem:
@@ -34,6 +38,16 @@ class TemplateText:
 
     def schema(self) -> Schema:
         return dict(SCALAR)
+
+
+def _odd(source: str) -> str:
+    """What is posted as it stands and was hardly meant so."""
+    if found := _ONE_BRACE.search(source):
+        return f"{quote(found[0])} is posted as it stands; a value is written {{{{ {found[1]} }}}}"
+    if found := _CALL.search(source):
+        who = "here" if found[1] == "here" else "channel"
+        return f"{quote(found[0])} is only text in a message; to mention, write `mention: {who}` beside `to`"
+    return ""
 
 
 def template_place(node: Node, line: int) -> Node:
@@ -52,12 +66,12 @@ class Blocks:
     def read(self, node: Node, path: str, reading: Reading) -> Any:
         if not isinstance(node, ListNode) or not node.items:
             return self._blocks.read(node, path, reading)
-        before = len(reading.problems)
+        before = len(reading.problems.errors)
         for number, item in enumerate(node.items):
             if not isinstance(item, MapNode):
                 self._blocks.item.read(item, f"{path}[{number}]", reading)
         made = self._value(node, path, reading)
-        return BAD if len(reading.problems) > before else made
+        return BAD if len(reading.problems.errors) > before else made
 
     def _value(self, node: Node, path: str, reading: Reading) -> Any:
         if isinstance(node, MapNode):

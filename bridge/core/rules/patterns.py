@@ -1,9 +1,9 @@
 """Patterns over text: literals, globs and regular expressions, compiled and checked once.
 
-`*` and `?` as in file names: whole value, case ignored. Literals and globs see the text as `fold` gives
-it. Between slashes an RE2 expression, searched anywhere in the text as it came; `/…/i` ignores case as
-RE2 does. RE2 needs time linear in the text, and bookers choose the text.
-RE2's syntax: https://github.com/google/re2/wiki/Syntax
+`*` and `?` as in file names: whole value, case ignored. Literals see the text as `core.text.fold` gives
+it, globs with what was one letter held together, so that `?` is one. Between slashes an RE2 expression,
+searched anywhere in the text as it came; `/…/i` ignores case as RE2 does. RE2 needs time linear in the
+text, and bookers choose the text. RE2's syntax: https://github.com/google/re2/wiki/Syntax
 """
 
 from __future__ import annotations
@@ -16,12 +16,16 @@ from typing import Any, Final
 import re2
 
 from bridge.core.suggestions import quote
+from bridge.core.text import decomposed, fold
 
 LONGEST: Final = 2_000
 _REGEX: Final = re.compile(r"/(.*)/([A-Za-z]*)", re.DOTALL)
-_WILDCARDS: Final = {"*": ".*", "?": r".\pM*"}
-_DOTLESS: Final = {0x130: "i", 0x131: "i"}
-"""Turkish has two letters of which other languages' i and I are one; an admin types what the keyboard has."""
+_JOINER: Final = "\u2060"
+"""Between letters that came of one, as the two of "ss" from "ß"; no text from outside holds it."""
+_EXPANDED: Final = "\u00df\u0149\u0587\u1e9a\ufb00\ufb01\ufb02\ufb05\ufb13\ufb14\ufb15\ufb16\ufb17"
+"""Letters that `str.casefold` makes two of, such as "ß" and ligatures (Unicode's CaseFolding.txt, F)."""
+_JOINED: Final = frozenset(c.casefold() for c in _EXPANDED)
+_WILDCARDS: Final = {"*": ".*", "?": rf"[^{_JOINER}](?:{_JOINER}.)*\pM*"}
 _HINTS: Final = (
     ("(?=", "look-ahead is not supported"),
     ("(?!", "look-ahead is not supported; turn the condition round with `not:`"),
@@ -31,8 +35,8 @@ _HINTS: Final = (
 )
 
 
-Value = tuple[str, str]
-"""A text as Copera gave it, and folded."""
+Value = tuple[str, str, str]
+"""A text as Copera gave it, folded, and folded for globs."""
 
 
 class BadPattern(ValueError):
@@ -57,22 +61,21 @@ class Pattern:
         """Whether the value matches."""
         if self.literal is not None:
             return value[1] == self.literal
-        return self._compiled.search(value[self.is_glob]) is not None
+        return self._compiled.search(value[2 if self.is_glob else 0]) is not None
 
     def __str__(self) -> str:
         return self.source
 
 
-def fold(text: str) -> str:
-    """The text as patterns compare it: neither case nor the spaces around it count.
-
-    Nor does how an accent is encoded: Unicode's canonical caseless matching (its standard, D145).
-    """
-    text = text.strip()
+def value(text: str) -> Value:
+    """A text for patterns to be tried on."""
+    folded = fold(text)
     if text.isascii():
-        return text.lower()
-    decomposed = unicodedata.normalize("NFD", text.translate(_DOTLESS)).casefold()
-    return unicodedata.normalize("NFC", decomposed)
+        return text, folded, folded
+    letters = decomposed(text.strip())
+    if len(letters.casefold()) == len(letters):
+        return text, folded, folded
+    return text, folded, unicodedata.normalize("NFC", "".join(_JOINER.join(c.casefold()) for c in letters))
 
 
 def compile_pattern(source: str) -> Pattern:
@@ -86,9 +89,14 @@ def compile_pattern(source: str) -> Pattern:
     if not any(c in source for c in _WILDCARDS):
         return Pattern(source, fold(source))
     glob = re.sub(r"\*+", "*", fold(source))
-    expression = "".join(_WILDCARDS.get(c) or re.escape(c) for c in glob)
-    expression = rf"(?s)\A{expression}\z"
+    expression = rf"(?s)\A{''.join(map(_glob_part, ' ' + glob, glob))}\z"
     return Pattern(source, None, expression, True, _compile(expression, source))
+
+
+def _glob_part(before: str, c: str) -> str:
+    """RE2 source of a character of a glob; two that may have come of one are so written in the value."""
+    joiner = f"{_JOINER}?" if before + c in _JOINED else ""
+    return _WILDCARDS.get(c) or joiner + re.escape(c)
 
 
 def _regex(source: str) -> Pattern:

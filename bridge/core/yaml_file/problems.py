@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 Severity = Literal["error", "warning"]
 _MOST: Final = 200
-"""Reading ends with this many: a hostile file must not fill memory or time."""
+"""Reading ends with this many errors, and no more warnings are kept: a hostile file must not fill memory."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -68,20 +68,23 @@ class Problems:
     def __init__(self) -> None:
         self._found: dict[Problem, None] = {}
         self._said: set[tuple[int, int, str]] = set()
+        self._count: dict[Severity, int] = {"error": 0, "warning": 0}
 
     def add(self, problem: Problem) -> None:
-        """Keep this one. Raises Enough."""
+        """Keep this one. Raises Enough, but never for a warning: what is only odd must be read to the end."""
         said = (problem.line, problem.column, problem.message)
-        if said in self._said:
+        if said in self._said or self._count[problem.severity] >= _MOST:
             return
         self._said.add(said)
         self._found[problem] = None
-        if len(self._found) >= _MOST:
+        self._count[problem.severity] += 1
+        if self._count["error"] >= _MOST:
             raise Enough
 
     def drop(self, problem: Problem) -> None:
         """Leave this one out: something better is said of the same."""
-        self._found.pop(problem, None)
+        if self._found.pop(problem, self) is None:
+            self._count[problem.severity] -= 1
 
     def __len__(self) -> int:
         return len(self._found)
@@ -90,13 +93,17 @@ class Problems:
         return iter(self._found)
 
     @property
+    def errors(self) -> list[Problem]:
+        return [problem for problem in self._found if problem.severity == "error"]
+
+    @property
     def failed(self) -> bool:
-        return any(problem.severity == "error" for problem in self._found)
+        return bool(self.errors)
 
     def sorted(self) -> list[Problem]:
-        """All problems by place; when reading ended early a last one says so."""
+        """All problems by place; when reading ended early, or warnings were left out, a last one says so."""
         found = sorted(self._found)
-        if len(found) >= _MOST:
+        if max(self._count.values()) >= _MOST:
             found.append(replace(found[-1], path="", message="and maybe more; mend these first"))
         return found
 
