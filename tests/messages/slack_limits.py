@@ -12,7 +12,7 @@ from slack_sdk.models.blocks import Block
 from bridge.core.messages.messages import Rendered
 from tests.messages.building import blocks, text_objects
 
-_LONGEST = {"section": 3_000, "header": 150, "context": 3_000}
+_LONGEST = {"section": 3_000, "header": 150, "context": 3_000, "actions": 75, "image": 2_000}
 _TOKEN = re.compile(r"<[^<>]*>")
 _SAFE_TOKEN = re.compile(
     r"<(?:!date\^\d+\^[^<>|^]+\|[^<>|]+|https?://[^\s<>|]+(?:\|[^<>|]+)?|mailto:[^\s<>|]+\|[^<>|]+"

@@ -38,7 +38,8 @@ def text(limit: int, *types: str) -> Check:
 
     def check(path: str, value: object) -> Found:
         if not isinstance(value, dict) or value.get("type") not in types:
-            yield path, f"expected a text object of type {listed(types)}"
+            example = f"{{type: {types[0]}, text: …}}"
+            yield path, f"expected a text object of type {listed(types)}, such as {example}"
         elif not isinstance(said := value.get("text"), str):
             yield f"{path}.text", "expected text"
         else:
@@ -61,6 +62,9 @@ def string(limit: int) -> Check:
 
 
 def address(path: str, value: object) -> Found:
+    """A web address; none at all is left off with what it belongs to, when the message is sent."""
+    if value == "":
+        return
     if not isinstance(value, str) or not web_address(value):
         yield path, "expected an http or https address"
     elif len(value) > ADDRESS:
@@ -91,14 +95,15 @@ def several(check: Check, most: int) -> Check:
 
 
 def kinds(shapes: Mapping[str, Shape], what: str) -> Check:
-    """A mapping whose `type` says which of the shapes it has."""
+    """A mapping whose `type` says which of the shapes it has; `what` is its name with an article."""
+    bare = what.split(" ", 1)[1]
 
     def check(path: str, value: object) -> Found:
         if not isinstance(value, dict) or not isinstance(name := value.get("type"), str):
             yield path, f"expected {what} with a 'type'"
         elif name not in shapes:
             hint = did_you_mean(name, shapes) or f"; there are {listed(shapes, 'and')}"
-            yield f"{path}.type", f"{what} {quote(name)} cannot be used in messages{hint}"
+            yield f"{path}.type", f"{bare} {quote(name)} cannot be used in messages{hint}"
         else:
             yield from _shaped(path, value, shapes[name])
 
@@ -154,7 +159,7 @@ _LEAVES: Final = {
     "channel": Shape({"channel_id": string(ID), **_STYLE}, ("channel_id",)),
     "color": Shape({"value": string(ID)}, ("value",)),
 }
-_RUN: Final = several(kinds(_LEAVES, "rich text element"), 500)
+_RUN: Final = several(kinds(_LEAVES, "a rich text element"), 500)
 _INDENT: Final[Mapping[str, Check]] = {"border": _anything, "indent": _anything, "offset": _anything}
 _SECTION: Final = Shape({"elements": _RUN}, ("elements",))
 _RICH: Final = {
@@ -164,7 +169,7 @@ _RICH: Final = {
     "rich_text_list": Shape(
         {
             "style": word("bullet", "ordered"),
-            "elements": several(kinds({"rich_text_section": _SECTION}, "list item"), 500),
+            "elements": several(kinds({"rich_text_section": _SECTION}, "a list item"), 500),
             **_INDENT,
         },
         ("style", "elements"),
@@ -185,7 +190,7 @@ BLOCKS: Final[Mapping[str, Shape]] = {
         {
             "text": text(fitting.SECTION, *_TEXTS),
             "fields": several(text(fitting.FIELD, *_TEXTS), fitting.FIELDS),
-            "accessory": kinds(_ELEMENTS, "element"),
+            "accessory": kinds(_ELEMENTS, "an element"),
             "expand": _FLAG,
             **_ID,
         },
@@ -195,15 +200,25 @@ BLOCKS: Final[Mapping[str, Shape]] = {
     "divider": Shape(_ID),
     "image": Shape({**_IMAGE, "title": text(ALT_TEXT, "plain_text"), **_ID}, ("image_url", "alt_text")),
     "actions": Shape(
-        {"elements": several(kinds({"button": _ELEMENTS["button"]}, "element"), 25), **_ID}, ("elements",)
+        {"elements": several(kinds({"button": _ELEMENTS["button"]}, "an element"), 25), **_ID}, ("elements",)
     ),
-    "rich_text": Shape({"elements": several(kinds(_RICH, "rich text element"), 100), **_ID}, ("elements",)),
+    "rich_text": Shape({"elements": several(kinds(_RICH, "a rich text element"), 100), **_ID}, ("elements",)),
 }
+
+
+def _doubled_ids(path: str, blocks: object) -> Found:
+    seen: set[str] = set()
+    for number, block in enumerate(blocks if isinstance(blocks, list) else []):
+        name = block.get("block_id") if isinstance(block, dict) else None
+        if isinstance(name, str) and name in seen:
+            yield f"{path}[{number}].block_id", f"another block of this message has the id {quote(name)}"
+        seen.add(str(name or ""))
 
 
 def violations(blocks: object, path: str = "blocks") -> list[tuple[str, str]]:
     """All that Slack would refuse, and what the bridge does not send, as pairs of path and words."""
-    found = list(several(kinds(BLOCKS, "block"), fitting.BLOCKS)(path, blocks))
+    found = list(several(kinds(BLOCKS, "a block"), fitting.BLOCKS)(path, blocks))
+    found += _doubled_ids(path, blocks)
     if isinstance(blocks, list) and (weight := fitting.weight(blocks)) > fitting.ROOM:
         found.append((path, f"{weight:,} characters together, keep to {fitting.ROOM:,}"))
     return found

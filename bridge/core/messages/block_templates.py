@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from bridge.core.messages import fitting
+from bridge.core.messages import block_rules, fitting
 from bridge.core.messages.escaping import cut, cut_plain
 from bridge.core.messages.markup import web_address
 from bridge.core.messages.printing import Face
@@ -23,7 +23,11 @@ _FACES: Final[Mapping[str, Face]] = {
 """Keys whose values are not read but used; every other text is for people."""
 _SPOKEN: Final = frozenset({"text", "alt_text"})
 _FIRST: Final = ("text", "title", "fields", "elements", "accessory", "alt_text")
+_ADDRESSES: Final = {"button": "url", "link": "url", "image": "image_url"}
+"""What needs an address, and where it stands."""
 _DEEPEST: Final = 12
+_NAMELESS: Final = "no description"
+"""For people who hear an image or a button of which nothing is said on this booking."""
 
 
 class TooDeep(Exception):
@@ -80,8 +84,9 @@ def pruned(blocks: list[Json]) -> list[Json]:
 
 def _pruned(block: Json) -> Json | None:
     left = dict(block)
-    if _is_empty(left.get("text")):
-        left.pop("text", None)
+    for key in ("text", "title", "accessory"):
+        if key in left and _is_empty(left[key]):
+            del left[key]
     for key in ("fields", "elements"):
         items = left.get(key)
         if isinstance(items, list):
@@ -89,7 +94,7 @@ def _pruned(block: Json) -> Json | None:
             if not kept:
                 del left[key]
     holders = {"text", "fields", "elements"} & block.keys()
-    return left if not holders or holders & left.keys() else None
+    return left if not _is_empty(left) and (not holders or holders & left.keys()) else None
 
 
 def _pruned_item(item: object) -> object | None:
@@ -100,20 +105,39 @@ def _pruned_item(item: object) -> object | None:
 
 
 def _is_empty(value: object) -> bool:
-    return (isinstance(value, dict) and value.get("text") == "") or value == ""
+    """Nothing to read, a button without words, and what needs an address and has none on this booking."""
+    if not isinstance(value, dict):
+        return isinstance(value, str) and not value.strip()
+    if (key := _ADDRESSES.get(str(value.get("type")))) and _is_empty(value.get(key)):
+        return True
+    if value.get("type") == "button":
+        return _is_empty(value.get("text"))
+    return isinstance(value.get("text"), str) and not str(value["text"]).strip()
 
 
-def shorten(blocks: list[Json]) -> None:
+_LIMITS: Final = {
+    "header": fitting.HEADER,
+    "button": block_rules.BUTTON,
+    "image": block_rules.ALT_TEXT,
+}
+"""Characters of a text in what has this type; elsewhere as many as in a section."""
+_PLAIN: Final = {"alt_text": block_rules.ALT_TEXT, "accessibility_label": block_rules.BUTTON}
+"""Texts that are no text objects."""
+
+
+def shorten(value: object, limit: int = fitting.SECTION) -> None:
     """Cut every text to what its place takes, in place."""
-    for block in blocks:
-        fields = block.get("fields")
-        for item in fields if isinstance(fields, list) else []:
-            _shorten(item, fitting.FIELD)
-        limit = fitting.HEADER if block.get("type") == "header" else fitting.SECTION
-        for found in fitting.texts({key: item for key, item in block.items() if key != "fields"}):
-            _shorten(found, limit)
-
-
-def _shorten(found: object, limit: int) -> None:
-    if isinstance(found, dict) and isinstance(text := found.get("text"), str):
-        found["text"] = (cut if found.get("type") == "mrkdwn" else cut_plain)(text, limit)
+    if isinstance(value, list):
+        for item in value:
+            shorten(item, limit)
+    if not isinstance(value, dict):
+        return
+    kind, text = value.get("type"), value.get("text")
+    if isinstance(text, str):
+        room = limit if kind in {"mrkdwn", "plain_text"} else fitting.SECTION
+        value["text"] = (cut if kind == "mrkdwn" else cut_plain)(text, room)
+    for key, most in _PLAIN.items():
+        if isinstance(said := value.get(key), str):
+            value[key] = cut_plain(said, most) if said.strip() else _NAMELESS
+    for key, item in value.items():
+        shorten(item, fitting.FIELD if key == "fields" else _LIMITS.get(str(kind), fitting.SECTION))

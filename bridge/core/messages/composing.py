@@ -61,9 +61,12 @@ def compose(parts: Parts) -> Rendered:
     most = (fitting.ATTACHED_BLOCKS if tinted else fitting.BLOCKS - len(head)) - len(notes) - 1
     room = fitting.ROOM - ROOM_FOR_POINTER
     answers = _all_answers(parts.answers, most - len(details))
+    shortened = _is_cut(parts)
     if answers is not None and weight([head, details, answers, notes]) <= room:
         details += answers
-    elif _squeeze(parts, head, details, notes, most, room - weight([head, notes])):
+    else:
+        shortened |= _squeeze(parts, head, details, notes, most, room - weight([head, notes]))
+    if shortened:
         notes.append(context(mrkdwn(pointer(parts.event_id), NOTE)))
     details += notes
     text = spoken(parts)
@@ -71,6 +74,14 @@ def compose(parts: Parts) -> Rendered:
         return Rendered(text, head + details, [])
     attachment: Json = {"color": parts.colour, "blocks": details, "fallback": cut(parts.title, 300)}
     return Rendered(text, head, [attachment])
+
+
+def _is_cut(parts: Parts) -> bool:
+    """Whether a value alone is longer than its place."""
+    places = ((parts.lead, fitting.SECTION), (parts.lines, fitting.FIELD))
+    return any(
+        size(labelled(line.label, line.value.mrkdwn)) > limit for lines, limit in places for line in lines
+    )
 
 
 def _squeeze(

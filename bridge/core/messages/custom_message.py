@@ -7,9 +7,8 @@ from typing import cast
 
 from bridge.core.messages import block_templates, fitting
 from bridge.core.messages.block_rules import violations
-from bridge.core.messages.composing import ROOM_FOR_POINTER, Line, Parts, compose, pointer
+from bridge.core.messages.composing import NOTE, ROOM_FOR_POINTER, Line, Parts, compose, pointer, spoken
 from bridge.core.messages.default_message import colour, default_parts, remarks
-from bridge.core.messages.escaping import cut
 from bridge.core.messages.markup import NOTHING, Markup, link, ours
 from bridge.core.messages.printing import Face
 from bridge.core.messages.scenes import Json, Rendered, Scene
@@ -95,16 +94,17 @@ def _blocks(scene: Scene, rules: Rules, source: object, run: Run, mention: Marku
     blocks = block_templates.pruned(filled_blocks(source, run))
     block_templates.shorten(blocks)
     said = [text for text in block_templates.spoken(source, run.fill) if text]
-    for note in remarks(scene):
-        blocks.append(fitting.context(fitting.mrkdwn(note.mrkdwn, fitting.SECTION)))
-        said.append(note.text)
     if mention:
-        call = fitting.section(fitting.mrkdwn(f"For {mention.mrkdwn}", fitting.SECTION))
+        call = fitting.section(fitting.mrkdwn(f"For {mention.mrkdwn}", NOTE))
         blocks.insert(1 if blocks and blocks[0].get("type") == "header" else 0, call)
-        said.append(f"For {mention.text}")
-    if len(blocks) < fitting.BLOCKS and fitting.fit(blocks, room=fitting.ROOM - ROOM_FOR_POINTER):
-        blocks.append(fitting.context(fitting.mrkdwn(pointer(scene.event.id), fitting.SECTION)))
+    notes = [fitting.context(fitting.mrkdwn(note.mrkdwn, NOTE)) for note in remarks(scene)]
+    most, room = fitting.BLOCKS - len(notes) - 1, fitting.ROOM - fitting.weight(notes) - ROOM_FOR_POINTER
+    if len(blocks) > most + 1 or fitting.weight(blocks) > room:
+        fitting.fit(blocks, most, room)
+        notes.append(fitting.context(fitting.mrkdwn(pointer(scene.event.id), NOTE)))
+    blocks += notes
     if found := violations(blocks):
         raise MessageFailure(*found[0])
-    text = cut("\n".join(said), fitting.TEXT) or default_parts(scene, rules).title
+    title = "\n".join(said) or default_parts(scene, rules).title
+    text = spoken(Parts(title=title, notes=remarks(scene), mention=mention, event_id=scene.event.id))
     return Rendered(text, blocks, [])

@@ -60,9 +60,9 @@ def weight(value: object) -> int:
 
 
 def texts(value: object) -> Iterator[Json]:
-    """Every text object within a JSON value."""
+    """Every text object, and every text of rich text, within a JSON value."""
     if isinstance(value, dict):
-        if value.get("type") in {"mrkdwn", "plain_text"} and isinstance(value.get("text"), str):
+        if value.get("type") in {"mrkdwn", "plain_text", "text"} and isinstance(value.get("text"), str):
             yield value
         for item in value.values():
             yield from texts(item)

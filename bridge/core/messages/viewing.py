@@ -17,7 +17,8 @@ from bridge.core.messages.views import View
 from bridge.core.rules.rules import Rules, Show
 from bridge.core.text import fold
 
-_LONGEST: Final = 3_000
+_LONGEST: Final = 3_100
+"""Somewhat more than any place of a message takes, so that a value cut there is seen to be shortened."""
 _MOST: Final = 100
 """More hosts, guests or answers than this are not in a template's reach: nobody reads that many."""
 
