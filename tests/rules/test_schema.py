@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ from tests.bench.rules import realistic_rules
 from tests.rules.cases import CASES
 
 VALIDATOR: Any = Draft202012Validator(schema())
-MEANING = {"duplicate_keys", "duplicate_names", "patterns", "templates", "unknown_message", "yaml_merge"}
-"""Cases whose form is good, or gets lost when YAML is read, but not what a name or a text in them means."""
+MEANING = {"duplicate_keys", "unknown_message", "yaml_merge"}
+"""Cases whose form is good, or gets lost when YAML is read, but not what a name in them means."""
 
 
 def _passes(path: Path) -> bool:
@@ -79,6 +80,48 @@ def test_badly_formed_files_fail(path: Path) -> None:
     assert _passes(path) is (path.stem in MEANING)
 
 
+GOOD_TITLE = "{{ {'a': 1}[booking.type] }} {x } }} {% if 1 %}%{% endif %}{# a # b #} < <b> {{ '}}' }}"
+GOOD = {
+    "version": 1,
+    "rules": [
+        {"post": {"to": ["sales", "#sälés", "日本", "C012AB3CD", "U012AB3CD", "_a-b_", 5, " #b "]}},
+        {"post": {"to": ["@host", " @Host ", "@ana@example.com"], "mention": "S012AB3CD"}, "name": 5},
+        {"post": [{"to": "webhook:OPS"}, {"to": "Webhook: ops_2", "style": "post"}]},
+        {"when": {"type": ["a/b", "*/*", "/a/", "/a/i", " x ", 5, True]}, "stop": True},
+    ],
+    "otherwise": {"post": {"to": "#host", "message": "m"}},
+    "types": {"a": {"emoji": "🇵🇹"}, "b": {"emoji": ":+1::skin-tone-2:"}, "c": {"emoji": "👩🏽‍💻"}},
+    "messages": {
+        "m": {
+            "title": GOOD_TITLE,
+            "body": 5,
+            "links": {"a": "{{ booking.location.url }}", "b": " HTTPS://x.example/{{ booking.id }} "},
+        }
+    },
+}
+"""What is at the edges of what can be written."""
+
+
+def test_both_accept() -> None:
+    """Schema and loader take the same."""
+    load(json.dumps(GOOD, ensure_ascii=False).encode())
+    assert list(VALIDATOR.iter_errors(GOOD)) == []
+
+
+def test_patterns_have_words() -> None:
+    """An editor says what is expected in words, and does not show its user a regular expression."""
+    assert _wordless(schema()) == []
+
+
+def _wordless(value: Any) -> list[str]:
+    asked = {"if"}  # no one is told of a condition
+    items = value if isinstance(value, list) else []
+    items = [v for k, v in value.items() if k not in asked] if isinstance(value, dict) else items
+    bare = [value["pattern"]] if isinstance(value, dict) and isinstance(value.get("pattern"), str) else []
+    bare = [] if isinstance(value, dict) and "patternErrorMessage" in value else bare
+    return bare + [name for item in items for name in _wordless(item)]
+
+
 def test_large_file_passes() -> None:
     """A realistic file passes too."""
     assert VALIDATOR.is_valid(yaml.load(realistic_rules(50), yaml.CSafeLoader))
@@ -110,6 +153,29 @@ def test_large_file_passes() -> None:
         "rules: [{name: a, stop: sure}]",
         "rules: [{name: a, post: {to: x}}]\nmessages: {m: {titel: x}}",
         "rules: [{name: a, post: {to: x}}]\nexamples: [{event: {type: x}}]",
+        "rules: [{name: a, post: {to: x}}]\nexamples: [{event: {type: x}, posts: '@bob'}]",
+        "rules: [{name: otherwise, post: {to: x}}]",
+        "rules: [{name: ' ', post: {to: x}}]",
+        "rules: [{name: a, post: {to: '#the sales'}}]",
+        "rules: [{name: a, post: {to: '@ana'}}]",
+        "rules: [{name: a, post: {to: ['#a, #b']}}]",
+        "rules: [{name: a, post: {to: ana@example.com}}]",
+        "rules: [{name: a, post: {to: 'https://x.example'}}]",
+        "rules: [{name: a, post: {to: host}}]",
+        "rules: [{name: a, when: {type: ''}, post: {to: x}}]",
+        "rules: [{name: a, when: {type: [/open]}, post: {to: x}}]",
+        "rules: [{name: a, when: {booker: {email: /x/g}}, post: {to: x}}]",
+        "rules: [{name: a, when: {answers: {T: '//'}}, post: {to: x}}]",
+        "rules: []\nsettings: {alerts_to: '#the ops'}",
+        "rules: []\ntypes: {a: {emoji: tada}}",
+        "rules: []\npeople: {a: {email: ana}}",
+        "rules: []\npeople: {a: {slack: '@ana'}}",
+        "rules: []\nmessages: {m: {title: '{{ booking.type }'}}",
+        "rules: []\nmessages: {m: {body: '{% if booking.type'}}",
+        "rules: []\nmessages: {m: {fields: {a: 'x <!here>'}}}",
+        "rules: []\nmessages: {m: {links: {a: 'example.com'}}}",
+        "rules: []\nmessages: {m: {blocks: [{type: sectoin}]}}",
+        "rules: []\nmessages: {m: {blocks: [{text: x}]}}",
     ],
 )
 def test_both_refuse(text: str) -> None:

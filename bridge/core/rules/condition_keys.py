@@ -20,7 +20,7 @@ from bridge.core.rules.conditions import (
     OnDay,
     Starts,
 )
-from bridge.core.rules.grammar import BAD, SCALAR, As, Kind, Reading, Text
+from bridge.core.rules.grammar import BAD, SCALAR, As, Kind, Reading, Text, form
 from bridge.core.rules.patterns import compile_pattern
 from bridge.core.rules.tables import Either, Key, ListOf, MapOf, Named, Table, one_of
 from bridge.core.suggestions import did_you_mean, quote
@@ -46,7 +46,10 @@ def read_event_name(text: str) -> str:
 EVENT: Final = Text(
     "an event", read_event_name, {"enum": [*EVENT_KINDS, *(f"booking.{name}" for name in EVENT_KINDS)]}
 )
-PATTERN: Final = Text("text or a pattern", compile_pattern, SCALAR)
+PATTERN_FORM: Final = form(
+    SCALAR, r"^(?!\s*$)(?!/)|^/[\s\S]+/i?$", "A pattern is not empty; a regular expression is /…/ or /…/i."
+)
+PATTERN: Final = Text("text or a pattern", compile_pattern, PATTERN_FORM)
 PATTERNS: Final = Named("patterns", lambda: ListOf(PATTERN, "patterns", single=True))
 
 
@@ -75,12 +78,19 @@ def _doubted(doubt: Callable[[str], str]) -> Kind:
 _MAILS: Final = _doubted(_odd_mail)
 _STATUSES: Final = _doubted(_odd_status)
 LENGTH: Final = Text(
-    "a length of time such as 30m, 2h or 3d", read_length, {"type": "string", "pattern": LENGTH_PATTERN}
+    "a length of time such as 30m, 2h or 3d",
+    read_length,
+    form({"type": "string"}, LENGTH_PATTERN, "A length of time looks like 30m, 1h30m or 3d."),
 )
 NUMBER: Final = Text(
     "a whole number",
     read_number,
-    {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": r"^\d+$"}]},
+    {
+        "anyOf": [
+            {"type": "integer", "minimum": 0},
+            form({"type": "string"}, r"^\d+$", "A whole number is wanted."),
+        ]
+    },
 )
 MINUTES: Final = Text(
     "a duration such as 30m or 1h30m",
@@ -88,13 +98,15 @@ MINUTES: Final = Text(
     {
         "anyOf": [
             {"type": "integer", "minimum": 0},
-            {"type": "string", "pattern": LENGTH_PATTERN + r"|^\s*\d+\s*$"},
+            form({"type": "string"}, LENGTH_PATTERN + r"|^\s*\d+\s*$", "A duration looks like 30m or 1h30m."),
         ]
     },
 )
 DAY: Final = Text("a day", read_day, {"enum": list(DAY_NAMES)})
 CLOCK: Final = Text(
-    'a span of the day such as "09:00-18:00"', read_clock, {"type": "string", "pattern": CLOCK_PATTERN}
+    'a span of the day such as "09:00-18:00"',
+    read_clock,
+    form({"type": "string"}, CLOCK_PATTERN, 'A span of the day looks like "09:00-18:00".'),
 )
 
 

@@ -36,6 +36,15 @@ MENTION_PATTERN: Final = (
     rf"^\s*({'|'.join(MENTIONS)}|{USER_ID.pattern}|{GROUP_ID.pattern}|{_MAIL.pattern})\s*$"
 )
 """What `read_mention` takes, for the schema."""
+_NAME_CHARACTER: Final = r"[^\x00-,./:-@\[-^`{-\x7f]"
+"""No white space and no marks but "-" and "_": \\w is not the same to every reader of a schema."""
+DESTINATION_PATTERN: Final = (
+    rf"^\s*(?!host\s*$)(?:#?\s*{_NAME_CHARACTER}{{1,80}}|@\s*(?:[Hh][Oo][Ss][Tt]|{_MAIL.pattern})"
+    rf"|[Ww][Ee][Bb][Hh][Oo][Oo][Kk]:\s*{_WEBHOOK_NAME.pattern})\s*$"
+)
+MAIL_PATTERN: Final = rf"^\s*{_MAIL.pattern}\s*$"
+USER_PATTERN: Final = rf"^\s*{USER_ID.pattern}\s*$"
+"""What the other readers here take, as far as a schema can say it."""
 
 
 _ADDRESS: Final = re.compile(r"://|\bhooks\.slack\.com\b", re.IGNORECASE)

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from bridge.core.rules.amounts import read_length, read_number
 from bridge.core.rules.condition_keys import EVENT, LENGTH_PATTERN, MINUTES, NUMBER
-from bridge.core.rules.destinations import read_destination
-from bridge.core.rules.grammar import SCALAR, Reading, Text
+from bridge.core.rules.destinations import DESTINATION_PATTERN, read_destination
+from bridge.core.rules.grammar import SCALAR, Reading, Text, form
 from bridge.core.rules.tables import Either, Key, ListOf, MapOf, Named, Table
 from bridge.core.suggestions import quote
 from bridge.core.yaml_file.nodes import MapNode, Node
@@ -45,6 +45,9 @@ def _time(text: str) -> datetime:
         raise ValueError(f"{quote(text)} is not a time; one looks like 2026-07-08T15:00") from None
 
 
+_PLACE_FORM: Final = form(
+    SCALAR, DESTINATION_PATTERN, 'Write a destination as under `to`, such as "#sales"; [] is nowhere.'
+)
 _TIME: Final = Text("a time such as 2026-07-08T15:00", _time, {"type": "string"})
 
 SHORT_EVENT: Final[Table] = Table(
@@ -90,7 +93,11 @@ SHORT_EVENT: Final[Table] = Table(
             Text(
                 "a length of time such as 1d",
                 _signed_length,
-                {"type": "string", "pattern": LENGTH_PATTERN.replace("^", "^-?", 1)},
+                form(
+                    {"type": "string"},
+                    LENGTH_PATTERN.replace("^", "^-?", 1),
+                    "A length of time looks like 2h, 1d or -2h.",
+                ),
             ),
             "How long after the event the booking starts; -2h is before it. Default: 1d.",
             ("1d", "-2h"),
@@ -129,7 +136,11 @@ EXAMPLE: Final = Table(
         ),
         "posts": Key(
             ListOf(
-                Text('a destination such as "#sales"', read_destination, SCALAR),
+                Text(
+                    'a destination such as "#sales"',
+                    read_destination,
+                    _PLACE_FORM,
+                ),
                 "destinations",
                 single=True,
                 may_be_empty=True,

@@ -21,6 +21,7 @@ BAD: Final[Any] = object()
 """In place of a value that could not be read and was complained about."""
 Schema = dict[str, Any]
 SCALAR: Final[Schema] = {"type": ["string", "number", "boolean"]}
+
 TRUE: Final = ("true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON")
 FALSE: Final = ("false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF")
 _EMPTY: Final = "is empty"
@@ -76,6 +77,11 @@ class Kind(Protocol):
 
     def schema(self) -> Schema:
         """The JSON Schema of the node."""
+
+
+def form(base: Schema, pattern: str, otherwise: str) -> Schema:
+    """The schema of texts of this pattern; editors say `otherwise` of others, and not the pattern."""
+    return {**base, "pattern": pattern, "patternErrorMessage": otherwise}
 
 
 def found(node: Node) -> str:

@@ -7,8 +7,14 @@ from typing import Any, Final
 from bridge.core.routing import OTHERWISE
 from bridge.core.rules.condition_keys import EVENT, WHEN
 from bridge.core.rules.conditions import EVERYTHING
-from bridge.core.rules.destinations import MENTION_PATTERN, WEBHOOK, read_destination, read_mention
-from bridge.core.rules.grammar import SCALAR, TRUE, As, Flag, Reading, Text, word
+from bridge.core.rules.destinations import (
+    DESTINATION_PATTERN,
+    MENTION_PATTERN,
+    WEBHOOK,
+    read_destination,
+    read_mention,
+)
+from bridge.core.rules.grammar import SCALAR, TRUE, As, Flag, Reading, Text, form, word
 from bridge.core.rules.rules import STYLES, Post, Rule
 from bridge.core.rules.tables import Either, Key, ListOf, Named, Table
 from bridge.core.suggestions import quote
@@ -102,7 +108,20 @@ def _rule(values: dict[str, Any], node: MapNode, path: str, reading: Reading) ->
 
 _TO_WEBHOOK: Final = {"type": "string", "pattern": r"^\s*[Ww][Ee][Bb][Hh][Oo][Oo][Kk]:"}
 """Such a destination can only post, never show a card."""
-DESTINATION: Final = Text('a destination such as "#sales" or "@host"', read_destination, SCALAR)
+DESTINATION_FORM: Final = form(
+    SCALAR,
+    DESTINATION_PATTERN,
+    'Write "#name", a channel id, "@host", "@name@example.com" or "webhook:NAME".',
+)
+_NAME_FORM: Final = form(
+    SCALAR, rf"^(?!\s*{OTHERWISE}\s*$)[\s\S]*\S", f"A rule needs a name, and not {OTHERWISE!r}."
+)
+_MENTION_FORM: Final = form(
+    {"type": "string"},
+    MENTION_PATTERN,
+    "Write host, here, channel, none, an e-mail, a user id U… or a user group id S….",
+)
+DESTINATION: Final = Text('a destination such as "#sales" or "@host"', read_destination, DESTINATION_FORM)
 NAME: Final = Text("a name", str.strip, SCALAR)
 
 POST: Final = Table(
@@ -120,7 +139,7 @@ POST: Final = Table(
             Text(
                 "host, here, channel, none, an e-mail or an id",
                 read_mention,
-                {"type": "string", "pattern": MENTION_PATTERN},
+                _MENTION_FORM,
             ),
             "Who is mentioned: host, here, channel, none, an e-mail, a user id or a user group id.",
             ("host", "here", "S0614TZR7"),
@@ -159,7 +178,7 @@ RULE: Final = Table(
     "a rule: a mapping with `when` and `post`",
     {
         "name": Key(
-            Text("a name", _rule_name, SCALAR),
+            Text("a name", _rule_name, _NAME_FORM),
             "What the rule is called; no two rules alike.",
             ("big-accounts",),
         ),

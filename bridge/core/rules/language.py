@@ -15,14 +15,16 @@ from bridge.core.bookings import Person
 from bridge.core.rules.amounts import read_length
 from bridge.core.rules.destinations import (
     HOST,
+    MAIL_PATTERN,
     USER_ID,
+    USER_PATTERN,
     read_destination,
     read_mail,
     read_user,
 )
 from bridge.core.rules.example_keys import EXAMPLE
-from bridge.core.rules.grammar import BAD, SCALAR, As, Flag, Reading, Text
-from bridge.core.rules.keys import NAME, POSTS, RULE, UNDER_POST
+from bridge.core.rules.grammar import BAD, As, Flag, Reading, Text, form
+from bridge.core.rules.keys import DESTINATION_FORM, NAME, POSTS, RULE, UNDER_POST
 from bridge.core.rules.message_keys import MESSAGE
 from bridge.core.rules.rules import Look, RuleSettings, Show
 from bridge.core.rules.tables import Key, ListOf, MapOf, Table, one_of
@@ -36,6 +38,12 @@ _EMOJI: Final = re.compile(r":[a-z0-9_+'-]+:(?::skin-tone-[2-6]:)?|[^\x00-\x7f]{
 _NO_PLACE: Final = re.compile(r"[A-Z]{1,5}|.*\d.*|.*_[Tt]ime")
 """An abbreviation, an offset, a name as Windows has it."""
 STRING: Final = {"type": "string"}
+_MAIL_FORM: Final = form(STRING, MAIL_PATTERN, "An e-mail address looks like ana@example.com.")
+_USER_FORM: Final = form(STRING, USER_PATTERN, "A Slack user id looks like U012AB3CD.")
+_EMOJI_FORM: Final = form(
+    STRING, rf"^\s*(?:{_EMOJI.pattern.replace('{1,8}', '{1,16}')})\s*$", "An emoji looks like :tada:."
+)
+"""Some readers of a schema count an emoji as two characters."""
 
 
 def _version(text: str) -> int:
@@ -137,7 +145,7 @@ SETTINGS: Final = Table(
             ("America/Sao_Paulo", "Europe/Lisbon"),
         ),
         "alerts_to": Key(
-            Text('a destination such as "#bridge-ops"', _alerts, SCALAR),
+            Text('a destination such as "#bridge-ops"', _alerts, DESTINATION_FORM),
             "Where the bridge reports its own trouble.",
             ("#bridge-ops",),
         ),
@@ -173,9 +181,15 @@ PERSON: Final = Table(
     {
         "name": Key(NAME, "The name to show.", ("Ana Lima",)),
         "email": Key(
-            Text("an e-mail address", read_mail, STRING), "The e-mail in Slack.", ("ana@example.com",)
+            Text("an e-mail address", read_mail, _MAIL_FORM),
+            "The e-mail in Slack.",
+            ("ana@example.com",),
         ),
-        "slack": Key(Text("a Slack user id", read_user, STRING), "The Slack user id.", ("U012AB3CD",)),
+        "slack": Key(
+            Text("a Slack user id", read_user, _USER_FORM),
+            "The Slack user id.",
+            ("U012AB3CD",),
+        ),
     },
     _person,
 )
@@ -184,7 +198,7 @@ TYPE: Final = Table(
     "a mapping with message or emoji",
     {
         "message": Key(NAME, "One of `messages`.", ("sales",)),
-        "emoji": Key(Text("an emoji such as ':tada:'", _emoji, STRING), "Shown in titles.", (":tada:",)),
+        "emoji": Key(Text("an emoji such as ':tada:'", _emoji, _EMOJI_FORM), "Shown in titles.", (":tada:",)),
     },
     _look,
 )

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from bridge.core.messages.block_rules import BLOCKS
+from bridge.core.messages.fitting import BLOCKS as MOST_BLOCKS
 from bridge.core.messages.templates import Message, TemplateProblem, compile_template
-from bridge.core.rules.grammar import BAD, SCALAR, Reading, Schema, Text
+from bridge.core.rules.grammar import BAD, SCALAR, Reading, Schema, Text, form
 from bridge.core.rules.tables import Key, ListOf, MapOf, Table, one_of
 from bridge.core.suggestions import listed, quote
 from bridge.core.yaml_file.nodes import ListNode, MapNode, Node, TextNode, join
@@ -18,10 +20,23 @@ _WORDS: Final = {"true": True, "false": False}
 PARTS: Final = ("title", "body", "fields", "footer", "links")
 
 
+_PIECES: Final = (
+    *(r"[^{<]", r"<(?![!@])", r"\{(?![{%#])"),
+    *(r"\{\{(?:[^}]|\}(?!\}))*\}\}", r"\{%(?:[^%]|%(?!\}))*%\}", r"\{#(?:[^#]|#(?!\}))*#\}"),
+)
+"""What a template is made of: text that mentions nobody, and {{ … }}, {% … %} and {# … #} that are closed."""
+_TEMPLATE_FORM: Final = rf"^(?:{'|'.join(_PIECES)})*$"
+_OTHERWISE: Final = "{{ … }} and {% … %} are closed, and nothing but the filter mention mentions anyone."
+_ADDRESS_FORM: Final = rf"^\s*(?:(?:[Hh][Tt][Tt][Pp][Ss]?://|\{{[{{%#])(?:{'|'.join(_PIECES)})*)?$"
+
+
 class TemplateText:
     """A template's text."""
 
     _text = Text("text, which may hold {{ … }}", many_lines=True)
+
+    def __init__(self, pattern: str = _TEMPLATE_FORM, otherwise: str = _OTHERWISE) -> None:
+        self._form, self._otherwise = pattern, otherwise
 
     def read(self, node: Node, path: str, reading: Reading) -> Any:
         source = self._text.read(node, path, reading)
@@ -37,7 +52,7 @@ class TemplateText:
             return BAD
 
     def schema(self) -> Schema:
-        return dict(SCALAR)
+        return form(SCALAR, self._form, self._otherwise)
 
 
 def _odd(source: str) -> str:
@@ -88,7 +103,9 @@ class Blocks:
         return self._template.read(node, path, reading)
 
     def schema(self) -> Schema:
-        return {"type": "array", "minItems": 1, "items": {"type": "object"}}
+        kind = {"description": "Which kind of block it is.", "enum": list(BLOCKS)}
+        block = {"type": "object", "required": ["type"], "properties": {"type": kind}}
+        return {"type": "array", "minItems": 1, "maxItems": MOST_BLOCKS, "items": block}
 
 
 def _message(values: dict[str, Any], node: MapNode, path: str, reading: Reading) -> Any:
@@ -124,7 +141,10 @@ MESSAGE: Final = Table(
         ),
         "footer": Key(_TEMPLATE, "Small print.", ("{{ booking.id }}",)),
         "links": Key(
-            MapOf(_TEMPLATE, "a mapping of label and address"),
+            MapOf(
+                TemplateText(_ADDRESS_FORM, "A link begins with https:// or a value."),
+                "a mapping of label and address",
+            ),
             "Labels and web addresses.",
             ({"Open": "https://app.example.com/bookings/{{ booking.id }}"},),
         ),
