@@ -22,7 +22,7 @@ from slack_sdk.webhook.async_client import AsyncWebhookClient
 from bridge.core.messages.messages import Rendered
 from bridge.core.retry import Outcome, Verdict
 from bridge.core.slack_answers import api_outcome, webhook_outcome
-from bridge.core.slack_values import METADATA, Channel, Identity, Purpose, read_channel
+from bridge.core.slack_values import METADATA, Channel, Group, Identity, Purpose, read_channel, read_group
 
 TIMEOUT: Final = 8.0
 """Seconds one call may take, shorter than a claim's lease."""
@@ -207,6 +207,12 @@ class Slack:
                 return False
             raise
         return not (data.get("user") or {}).get("deleted")
+
+    async def groups(self) -> Sequence[Group]:
+        """All user groups of the workspace, disabled ones included. Raises CallError."""
+        arguments = {"include_disabled": True}
+        data = await self._read("usergroups.list", self._client.usergroups_list, arguments)
+        return [read_group(item) for item in data.get("usergroups") or []]
 
     async def direct_channel(self, user: str) -> str:
         """The id (D…) of the direct conversation with a user. Raises CallError."""

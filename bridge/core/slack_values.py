@@ -37,6 +37,15 @@ class Channel:
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """A user group as usergroups.list tells it; a disabled one mentions nobody."""
+
+    id: str
+    handle: str
+    is_disabled: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Identity:
     """Whose token it is, and its scopes when Slack tells them."""
 
@@ -44,6 +53,11 @@ class Identity:
     user: str
     bot: str
     scopes: frozenset[str]
+
+
+def read_group(item: Mapping[str, Any]) -> Group:
+    """From an item of usergroups.list."""
+    return Group(str(item.get("id", "")), str(item.get("handle", "")), bool(item.get("date_delete")))
 
 
 def read_channel(item: Mapping[str, Any]) -> Channel:

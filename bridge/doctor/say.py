@@ -7,7 +7,7 @@ from bridge.core.retry import Verdict
 from bridge.core.rules.destinations import HOST, WEBHOOK, BadDestination, read_destination
 from bridge.core.slack_values import Purpose
 from bridge.doctor.findings import Finding, ok, problem
-from bridge.doctor.slack import words
+from bridge.doctor.wording import words
 from bridge.slack import CallError, Slack
 
 _MESSAGE = render_alert("booking-bridge: a test", ["`booking-bridge doctor --say` posted this. All is well."])

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bridge.core import retry
 from bridge.core.bookings import Directory, Person
-from bridge.core.retry import Outcome, Verdict
 from bridge.core.rules.needs import Needs
 from bridge.core.slack_values import Channel, Identity
 from bridge.doctor.findings import Finding, notice, ok, problem
+from bridge.doctor.groups import examine_groups
 from bridge.doctor.slack_scopes import examine_scopes
+from bridge.doctor.wording import words
 from bridge.slack import CallError, Slack
 
 _PUBLIC: Final = "chat:write.public"
@@ -49,6 +49,8 @@ async def examine_slack(slack: Slack, needed: Needs, people: Iterable[Person]) -
     for name, rule in needed.webhooks.items():
         yield _webhook(name, rule)
     async for finding in _people(slack, needed, list(people)):
+        yield finding
+    for finding in await examine_groups(slack, needed.groups):
         yield finding
 
 
@@ -186,16 +188,3 @@ def _summary(found: int, wanted: int) -> Iterator[Finding]:
 def known(directory: Directory, hosts: Iterable[str]) -> list[Person]:
     """The hosts to be found: those of bookings and those whom the rules name, each once, in a fixed order."""
     return [directory.person(each) for each in sorted(set(hosts))]
-
-
-def words(outcome: Outcome) -> tuple[str, str]:
-    """What happened, and the remedy."""
-    if outcome.error.startswith(retry.OURS):
-        return f"no sensible answer ({outcome.error})", "look at the network, a proxy and SLACK_API_URL"
-    said, _, remedy = retry.problem(outcome).partition(": ")
-    if outcome.detail:
-        said, _, remedy = retry.problem(outcome).rpartition("): ")
-        said += ")"
-    if outcome.verdict is Verdict.LIMITED:
-        remedy = "wait a minute and ask again"
-    return said, remedy

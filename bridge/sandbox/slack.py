@@ -21,7 +21,7 @@ from bridge.sandbox.server import Call
 from bridge.sandbox.slack_http import HttpApi
 from bridge.sandbox.slack_limits import Limits
 from bridge.sandbox.slack_records import Content, Limited, Message
-from bridge.sandbox.slack_workspace import Channel, User, Workspace
+from bridge.sandbox.slack_workspace import Channel, Group, User, Workspace
 
 TOKEN = "xoxb-sandbox"  # noqa: S105 - opens nothing but this stand-in
 
@@ -88,6 +88,11 @@ class SlackStandIn:
         return self.url + hook.path
 
     # The workspace.
+
+    def add_group(self, handle: str, group_id: str, *, disabled: bool = False) -> Group:
+        """Add or replace a user group. The app may list them only with the scope usergroups:read."""
+        group = self.workspace.groups[group_id] = Group(group_id, handle, disabled)
+        return group
 
     def add_user(self, name: str, email: str, user_id: str = "", *, deleted: bool = False) -> User:
         """Add or replace a person; without an id one is made up."""

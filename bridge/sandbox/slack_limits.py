@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 TIERS = {
     "conversations.list": 20,
+    "usergroups.list": 20,
     "chat.update": 50,
     "chat.delete": 50,
     "users.info": 100,

@@ -1,4 +1,4 @@
-"""The users.* methods and auth.test. Sources: the docs.slack.dev page of each method."""
+"""The users.* methods, usergroups.list and auth.test. Sources: the docs.slack.dev page of each method."""
 
 from __future__ import annotations
 
@@ -35,6 +35,26 @@ def user_info(team: Workspace, args: Args) -> Body:
     return {"user": _person(user)}
 
 
+def list_groups(team: Workspace, args: Args) -> Body:
+    """usergroups.list: `{usergroups}`, all at once; disabled ones only when asked for."""
+    team.require("usergroups:read")
+    with_disabled = str(args.get("include_disabled", "")).lower() in {"true", "1"}
+    return {
+        "usergroups": [
+            {
+                "id": group.id,
+                "team_id": TEAM,
+                "is_usergroup": True,
+                "name": group.handle,
+                "handle": group.handle,
+                "date_delete": int(group.disabled),
+            }
+            for group in team.groups.values()
+            if with_disabled or not group.disabled
+        ]
+    }
+
+
 def _person(user: User) -> Body:
     return {
         "id": user.id,
@@ -64,5 +84,6 @@ def auth_test(team: Workspace, args: Args) -> Body:
 METHODS: Mapping[str, Handler] = {
     "users.info": user_info,
     "users.lookupByEmail": lookup_by_email,
+    "usergroups.list": list_groups,
     "auth.test": auth_test,
 }

@@ -65,6 +65,15 @@ class User:
     tz: str = "Etc/UTC"
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A user group, which messages mention as `<!subteam^ID>`."""
+
+    id: str
+    handle: str
+    disabled: bool = False
+
+
 @dataclass(slots=True, eq=False)
 class Channel:
     """A channel, or with `user` the app's direct conversation with that person. Tests may change it."""
@@ -102,6 +111,7 @@ class Workspace:
         self.strict = True
         self.on_message: Callable[[Message], None] | None = None
         self.users: dict[str, User] = {}
+        self.groups: dict[str, Group] = {}
         self.channels: dict[str, Channel] = {}
         self.posted = 0
         self._by_email: dict[str, str] = {}

@@ -38,6 +38,20 @@ def without(*scopes: str) -> Callable[[World], None]:
     return lambda world: world.slack.grant(set(SCOPES) - set(scopes))
 
 
+def granted(*scopes: str) -> Callable[[World], None]:
+    return lambda world: world.slack.grant({*SCOPES, *scopes})
+
+
+def group(handle: str, group_id: str = "S0LEADS01", *, disabled: bool = False) -> Callable[[World], None]:
+    """The rules mention S0LEADS01, and the workspace has this group."""
+
+    def change(world: World) -> None:
+        world.slack.add_group(handle, group_id, disabled=disabled)
+        rules("lead@example.com", "S0LEADS01")(world)
+
+    return change
+
+
 def setting(name: str, value: str) -> Callable[[World], None]:
     def change(world: World) -> None:
         world.environment.pop(name, None)
@@ -147,6 +161,12 @@ BROKEN: dict[str, Change] = {
     "host with an id of nobody": addition("people: {665f7e034b6f9b22a6970d3d: {slack: U0NOBODY1}}\n"),
     "mention unknown to Slack": rules("lead@example.com", "gone@example.com"),
     "mention of an id of nobody": rules("lead@example.com", "U0NOBODY1"),
+    "group, no scope": group("sales-leads"),
+    "group of nobody": all_of(group("x", "S0OTHER01"), granted("usergroups:read")),
+    "group disabled": all_of(group("sales-leads", disabled=True), granted("usergroups:read")),
+    "groups not listed": all_of(
+        group("x"), lambda world: world.slack.fail_next("usergroups.list", Refuse("fatal_error"))
+    ),
     "destination that is nobody": rules('"@host"', "U0NOBODY1"),
     "address without HTTPS": setting("BRIDGE_PUBLIC_URL", "http://bridge.invalid"),
     "address of nobody": setting("BRIDGE_PUBLIC_URL", "http://127.0.0.1:1"),
@@ -195,6 +215,13 @@ async def test_one_broken_thing_is_named_with_its_remedy(world: World, name: str
     bad = [one for one in found if not one.startswith("✓") and one != LOCAL]
     assert bad == EXPECTED[name]
     assert world.slack.posted == 0
+
+
+async def test_a_group_that_is_there_is_named(world: World) -> None:
+    """With the scope granted, by the name that people know it by."""
+    all_of(group("sales-leads"), granted("usergroups:read"))(world)
+    found = [line(finding, world) for finding in await world.findings()]
+    assert "✓ user groups: S0LEADS01 (rule sales): is @sales-leads" in found
 
 
 def test_every_case_is_played() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bridge.sandbox.slack import SlackStandIn
+from bridge.sandbox.slack_workspace import SCOPES
 
 from .calls import error, refusal
 
@@ -52,6 +53,18 @@ async def test_a_channel_can_be_seen_and_joined(slack: SlackStandIn, client: Asy
     )
     private.is_member = False
     assert await error(client.conversations_info(channel=private.id)) == "channel_not_found"
+
+
+async def test_groups_are_listed_with_the_scope_for_it(slack: SlackStandIn, client: AsyncWebClient) -> None:
+    """Disabled ones only when asked for; a bot without usergroups:read is refused."""
+    slack.add_group("leads", "S0LEADS01")
+    slack.add_group("old", "S0OLD0001", disabled=True)
+    assert await error(client.usergroups_list()) == "missing_scope"
+    slack.grant({*SCOPES, "usergroups:read"})
+    shown = (await client.usergroups_list())["usergroups"]
+    every = (await client.usergroups_list(include_disabled=True))["usergroups"]
+    assert [(one["id"], one["handle"], one["date_delete"]) for one in shown] == [("S0LEADS01", "leads", 0)]
+    assert [bool(one["date_delete"]) for one in every] == [False, True]
 
 
 async def test_a_person_is_found_and_a_conversation_opened(

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from bridge.core.rules.destinations import CHANNEL_ID, HOST, USER_ID, WEBHOOK
+from bridge.core.rules.destinations import CHANNEL_ID, GROUP_ID, HOST, USER_ID, WEBHOOK
 from bridge.core.rules.rules import Post, Rules
 
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """Channels, people and webhooks, each with who names it first, and whether hosts are looked up.
+    """Channels, people, groups and webhooks, each with who names it first; whether hosts are looked up.
 
     People are named by their e-mail or their Slack id. `direct` says that people get direct messages.
     """
@@ -19,6 +19,7 @@ class Needs:
     channels: Mapping[str, str] = field(default_factory=dict)
     people: Mapping[str, str] = field(default_factory=dict)
     webhooks: Mapping[str, str] = field(default_factory=dict)
+    groups: Mapping[str, str] = field(default_factory=dict)
     hosts: bool = False
     direct: bool = False
 
@@ -33,6 +34,7 @@ def needs(rules: Rules) -> Needs:
     channels: dict[str, str] = {}
     people: dict[str, str] = {}
     webhooks: dict[str, str] = {}
+    groups: dict[str, str] = {}
     hosts = direct = False
     for place, who in _places(rules):
         if place.startswith("#") or CHANNEL_ID.fullmatch(place):
@@ -48,7 +50,9 @@ def needs(rules: Rules) -> Needs:
         hosts = hosts or post.mention == "host"
         if "@" in post.mention or USER_ID.fullmatch(post.mention):
             people.setdefault(post.mention, who)
-    return Needs(channels, people, webhooks, hosts, direct)
+        elif GROUP_ID.fullmatch(post.mention):
+            groups.setdefault(post.mention, who)
+    return Needs(channels, people, webhooks, groups, hosts, direct)
 
 
 def _posts(rules: Rules) -> Iterator[tuple[Post, str]]:
