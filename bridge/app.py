@@ -40,7 +40,7 @@ from bridge.router import Router
 from bridge.rulebook import Rulebook
 from bridge.setting_values import Secret
 from bridge.settings import Settings
-from bridge.slack import TIMEOUT, Slack
+from bridge.slack import TIMEOUT, Answer, Slack
 from bridge.store.deliveries import Deliveries
 from bridge.store.events import Events
 from bridge.store.facts import Facts
@@ -118,6 +118,7 @@ class Service:
             connector=aiohttp.TCPConnector(limit=100),
             cookie_jar=aiohttp.DummyCookieJar(),  # Slack's API keeps no state in cookies
             json_serialize=as_json,
+            response_class=Answer,
             trace_configs=None if self.database.is_alone else [watched()],
         )
         self.metrics = Metrics()

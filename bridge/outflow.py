@@ -10,7 +10,7 @@ import asyncio
 import math
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from typing import Final
 
 from bridge.core.pacing import Pace, Spacing
@@ -26,13 +26,12 @@ class Outflow:
         self._clock = clock
         self._lines: dict[str, _Line] = {}
 
-    @asynccontextmanager
-    async def turn(self, destination: str) -> AsyncIterator[None]:
+    def turn(self, destination: str) -> AbstractAsyncContextManager[None]:
         """Wait for a turn, first come first served; the block is the call."""
-        if self._pace is None:
-            yield
-            return
-        line = self._line(destination, self._pace)
+        return nullcontext() if self._pace is None else self._paced(self._line(destination, self._pace))
+
+    @asynccontextmanager
+    async def _paced(self, line: _Line) -> AsyncIterator[None]:
         line.users += 1
         try:
             number = await line.begin()

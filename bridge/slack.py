@@ -19,6 +19,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook import async_client as async_webhook
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
+from bridge.core.json_body import loads
 from bridge.core.messages.messages import Rendered
 from bridge.core.retry import Outcome, Verdict
 from bridge.core.slack_answers import api_outcome, webhook_outcome
@@ -46,6 +47,19 @@ for _module in (async_base_client, async_webhook):
 
 Observer = Callable[[str, str, float], None]
 """Told of every call: Slack's method (or "webhook"), "ok" or the error, and the seconds it took."""
+
+
+class Answer(aiohttp.ClientResponse):
+    """Slack answers a post with the whole message: the session's answers, with the fast decoder."""
+
+    async def json(
+        self,
+        *,
+        encoding: str | None = None,
+        loads: Callable[[str], Any] = loads,
+        content_type: str | None = "application/json",
+    ) -> Any:
+        return await super().json(encoding=encoding, loads=loads, content_type=content_type)
 
 
 class CallError(Exception):

@@ -20,7 +20,7 @@ def decode(body: bytes) -> object:
     return _DECODER.decode(str(body, "utf-8"))
 
 
-def loads(body: bytes) -> object:
+def loads(body: bytes | str) -> object:
     """The JSON of another service's answer, where 30.0 need not be 30. Raises ValueError, RecursionError.
 
     An integer of more than 64 bits may become a float.

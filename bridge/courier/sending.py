@@ -62,12 +62,20 @@ class Sender:
         `holds` tells whether the claim still holds for as long as a call may take.
         """
         try:
-            event = read_event(delivery.body or b"", delivery.version, delivery.source)
+            event = _event(delivery)
         except (NotAnEvent, Unrecognised) as reason:
             why = _ERASED if delivery.body is None else str(reason)
             now, attempts = self.clock(), delivery.attempts
             return Settlement(delivery, "dead", now, attempts, error="no_event", problem=why)
         return await _Sending(self, delivery, event, holds).run()
+
+
+def _event(delivery: Delivery) -> Event:
+    """What the delivery tells. Raises NotAnEvent, Unrecognised."""
+    present = delivery.present
+    if delivery.body and present and present.event.id == delivery.event_id:
+        return present.event  # as the router read it in the same body
+    return read_event(delivery.body or b"", delivery.version, delivery.source)
 
 
 class _Sending:

@@ -104,7 +104,6 @@ class Deliveries:
             for item in settlements
             if item.outcome and (item.delivery.probes or item.outcome.verdict != "sent")
         ]
-
         if heard:
             self.gates.lock(connection)
         held = self._held(connection, settlements, owner)
@@ -119,7 +118,8 @@ class Deliveries:
             connection.execute(_ATTEMPTS, calls)
         jitter = random.random()  # noqa: S311 - spreads retries
         shut = self.gates.hear(connection, heard, now, jitter) if heard else []
-        lost = tuple(item for item in settlements if item not in held)
+        ours = {item.delivery.seq for item in held}
+        lost = tuple(item for item in settlements if item.delivery.seq not in ours)
         return Settled(tuple(held), lost, tuple(shut))
 
     def _held(

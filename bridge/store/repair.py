@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+import orjson
 from sqlalchemy import and_, delete, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -212,7 +212,7 @@ async def _told(connection: AsyncConnection, probes: dict[str, Event]) -> dict[s
 
 
 def _booking(state: str) -> Booking:
-    return read_booking(json.loads(state))
+    return read_booking(orjson.loads(state))
 
 
 def _gist(state: str | None) -> Gist | None:
