@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
+from functools import cache
 
 from prometheus_client import (
     CollectorRegistry,
@@ -48,6 +49,7 @@ class Metrics:
             "rules_loaded_timestamp_seconds", "When the rules in force were loaded"
         )
 
+        self._events = cache(self.events.labels)  # in a flood, looking one up takes longer than counting
         self._begin()
 
     def _begin(self) -> None:
@@ -62,7 +64,7 @@ class Metrics:
     def count_event(self, event: str, outcome: str) -> None:
         """A request to the receiver; only names of events that are known become labels."""
         known = event if event in EVENT_KINDS else "other"
-        self.events.labels(known, outcome).inc()
+        self._events(known, outcome).inc()
         if outcome == "bad_signature":
             self.signature_failures.inc()
 

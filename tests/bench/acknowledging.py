@@ -17,7 +17,10 @@ from tests import payloads
 from tests.bench import load
 from tests.bench.figures import Figure, at_least, at_most
 
-CONNECTIONS = 32
+CONNECTIONS = 64
+"""As many as a burst of a busy company's bookings comes over."""
+
+FEW = 32
 COUNT = 3000
 ROUNDS = 4
 KINDS = ("bare", "bare-uvloop", "receiver", "service")
@@ -49,8 +52,8 @@ def requests(count: int, event: str = "booking.confirmed", prefix: str = "b") ->
     ]
 
 
-def measure(port: int, prefix: str) -> load.Result:
-    return asyncio.run(load.run(port, requests(COUNT, prefix=prefix), CONNECTIONS))
+def measure(port: int, prefix: str, connections: int = CONNECTIONS) -> load.Result:
+    return asyncio.run(load.run(port, requests(COUNT, prefix=prefix), connections))
 
 
 def bench() -> list[Figure]:
@@ -81,15 +84,26 @@ def bench() -> list[Figure]:
                 f"{late * 1e3:.1f} ms, bare {bare_late * 1e3:.1f} ms",
             ),
         ]
-    return figures
+    return [*figures, _with_few()]
 
 
-def _round(kind: str, turn: int) -> load.Result:
+def _with_few() -> Figure:
+    """The whole service when fewer events can share a commit; to compare, without a goal."""
+    rounds = [{kind: _round(kind, turn, FEW).rate for kind in ("bare", "service")} for turn in range(ROUNDS)]
+    rate, bare = (median(one[kind] for one in rounds) for kind in ("service", "bare"))
+    return Figure(
+        f"… over {FEW} connections: whole service ÷ bare aiohttp",
+        f"{median(one['service'] / one['bare'] for one in rounds):.2f}",
+        f"{rate:,.0f}/s, bare {bare:,.0f}/s",
+    )
+
+
+def _round(kind: str, turn: int, connections: int = CONNECTIONS) -> load.Result:
     """One server under its load."""
     with tempfile.TemporaryDirectory() as folder:
         arguments = {"receiver": (folder,), "service": (folder, "http://127.0.0.1:9/api/")}.get(kind, ())
         with serving(kind, *arguments) as port:
-            result = measure(port, f"{kind}{turn}-")
+            result = measure(port, f"{kind}{turn}-", connections)
     assert set(result.statuses) == {202}, result.statuses
     return result
 
