@@ -135,6 +135,7 @@ class Service:
             await self._build_feeds(self.database)
             await self._build_mirror(self.database)
             await warm_up(self.database, self.deliveries, self.clock())
+            await self._readiness.parts()  # from here on /readyz can say since when a part is well
             await self._listen()
         except BaseException:
             await self.close()

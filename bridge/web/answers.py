@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 _WORDS = {
@@ -14,6 +14,14 @@ _WORDS = {
     408: ("timeout", "The request took too long to arrive."),
     413: ("too_large", "The body is too large."),
 }
+
+
+@web.middleware
+async def without_versions(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Says who answers, and not with which versions of what: they tell where to look for weaknesses."""
+    answer = await handler(request)
+    answer.headers[hdrs.SERVER] = "booking-bridge"
+    return answer
 
 
 def problem(status: int, error: str, message: str, headers: Mapping[str, str] | None = None) -> web.Response:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
-from bridge.web.answers import errors_as_json
+from bridge.web.answers import errors_as_json, without_versions
 from bridge.web.hardening import Connections, Runner
 from bridge.web.webhook import LARGEST_BODY
 
@@ -22,7 +22,8 @@ class Server:
     def __init__(self, routes: Iterable[web.RouteDef]) -> None:
         connections = Connections()
         application = web.Application(
-            client_max_size=LARGEST_BODY, middlewares=[connections.middleware, errors_as_json]
+            client_max_size=LARGEST_BODY,
+            middlewares=[without_versions, connections.middleware, errors_as_json],
         )
         application.add_routes(routes)
         self._runner = Runner(application, connections)

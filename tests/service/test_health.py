@@ -7,9 +7,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from bridge.sandbox.faults import Fault, RateLimit, Status
+from bridge.web.webhook import PATH
 from tests.service.bridge import Bridge, eventually, running
 
 
@@ -35,6 +37,25 @@ async def test_slack_is_degraded_since_then(tmp_path: Path, fault: Fault) -> Non
         assert slack["why"]
         assert (await bridge.get("/readyz"))[0] == 200
         assert "alice" not in str(await bridge.get("/readyz")).lower()
+
+
+async def test_what_is_well_is_so_since_the_start(tmp_path: Path) -> None:
+    """Not since somebody first asked."""
+    async with running(tmp_path) as bridge:
+        started = bridge.service.clock()
+        await asyncio.sleep(0.01)
+        _, answer = await bridge.get("/readyz")
+    assert [
+        name for name, one in answer["parts"].items() if datetime.fromisoformat(one["since"]) > started
+    ] == []
+
+
+async def test_no_answer_tells_versions(tmp_path: Path) -> None:
+    """Of Python and aiohttp: they would tell whoever looks for an unmended weakness where to try."""
+    async with running(tmp_path) as bridge, aiohttp.ClientSession(bridge.service.url) as session:
+        for method, path in (("GET", "/healthz"), ("GET", "/nothing"), ("PUT", "/metrics"), ("POST", PATH)):
+            async with session.request(method, path) as answer:
+                assert answer.headers["Server"] == "booking-bridge"
 
 
 async def test_a_lost_database_is_down_since_it_was_seen(tmp_path: Path) -> None:
