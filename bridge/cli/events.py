@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from base64 import b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from enum import StrEnum
 from typing import Annotated, Final
@@ -35,6 +35,7 @@ from bridge.store.history import EventRecord, History
 from bridge.store.refreshes import Refreshes
 
 _SAFE: Final = "backslashreplace"
+_MOST: Final = 10_000
 
 
 class EventState(StrEnum):
@@ -132,29 +133,53 @@ def _trace(
 
 
 @commands.command()
-def replay(event_id: Annotated[str, typer.Argument(metavar="ID", help="An event's id.")]) -> None:
-    """Route an event again with today's rules; it posts only where it has not."""
-    raise typer.Exit(run(_replay(event_id)))
+def replay(
+    ids: Annotated[
+        list[str] | None, typer.Argument(metavar="ID…", help="Events' ids, or their beginnings.")
+    ] = None,
+    unrecognised: Annotated[
+        bool, typer.Option("--unrecognised", help="All that was not understood when it came in, and now is.")
+    ] = False,
+) -> None:
+    """Route events again with today's rules; they post only where they have not."""
+    if bool(ids) == unrecognised:
+        raise typer.BadParameter("give ids, or --unrecognised")
+    count, refused = run(_replay(list(dict.fromkeys(ids or []))))
+    for line in refused:
+        typer.echo(f"booking-bridge: {line}", err=True)
+    typer.echo(f"{count} to be routed again by the running bridge")
+    raise typer.Exit(1 if refused else 0)
 
 
-async def _replay(event_id: str) -> int:
+async def _replay(ids: Sequence[str]) -> tuple[int, list[str]]:
+    """How many are routed again, and why the others are not; all unrecognised ones when no ids are given."""
     async with opened() as database:
-        events = Events(database)
-        found = await events.list(ids=[event_id], limit=2)
-        if len(found) != 1:
-            typer.echo(f"{len(found) or 'no'} events have an id that begins with {event_id}", err=True)
-            return 1
-        (event,) = found
-        if event.body is None or not await events.again(event.id):
-            typer.echo("its body was erased after the retention", err=True)
-            return 1
+        events, refused = Events(database), []
+        found = [] if ids else await events.list(state="unrecognised", limit=_MOST)
+        for each in ids:
+            meant = await events.list(ids=[each], limit=2)
+            if len(meant) == 1:
+                found += meant
+            else:
+                refused.append(f"{'several' if meant else 'no'} events have an id that begins with {each!r}")
+        count = 0
+        for event in found:
+            problem = _unreadable(event)
+            count += not problem and await events.again(event.id)
+            if problem and ids:
+                refused.append(f"event {event.id[:12]}: {problem}")
+    return count, refused
+
+
+def _unreadable(event: StoredEvent) -> str:
+    """Why an event cannot be routed, "" when it can."""
+    if event.body is None:
+        return "its body was erased after the retention"
     try:
         read_event(event.body, event.version, event.source)
     except (NotAnEvent, Unrecognised) as problem:
-        typer.echo(f"it is still not understood, and stays unrecognised: {problem}", err=True)
-        return 1
-    typer.echo("it will be routed again by the running bridge")
-    return 0
+        return f"it is still not understood, and stays unrecognised: {problem}"
+    return ""
 
 
 def _summary(event: StoredEvent) -> dict[str, object]:

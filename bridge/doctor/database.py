@@ -71,7 +71,10 @@ async def _examine(database: Database, settings: Settings, now: datetime) -> Asy
     yield await _queue(database)
     if kept := await Events(database).unrecognised():
         said = f"{kept} received that this version does not understand"
-        remedy = "see `booking-bridge events list --state unrecognised`; after an upgrade, `events replay`"
+        remedy = (
+            "see `booking-bridge events list --state unrecognised`;"
+            " after an upgrade, `events replay --unrecognised`"
+        )
         yield notice("events", said, remedy)
     yield await _last_webhook(database, settings, now)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import sqlite3
 from base64 import b64decode
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -111,10 +113,30 @@ def test_a_replay_says_what_is_still_not_understood(file: Path, run: Run) -> Non
     no_event, unknown, good = asyncio.run(
         _store(file, b"{}", payloads.body(event="booking.exploded"), payloads.body())
     )
-    said = "it is still not understood, and stays unrecognised: "
-    assert run("events", "replay", no_event) == (1, "", f"{said}the JSON has no 'event'\n")
-    assert run("events", "replay", unknown) == (1, "", f"{said}event 'booking.exploded' is not known\n")
-    assert run("events", "replay", good) == (0, "it will be routed again by the running bridge\n", "")
+    done = run("events", "replay", no_event, good[:20], unknown, "nix", good[:20])
+    assert done[:2] == (1, "1 to be routed again by the running bridge\n")
+    still = "it is still not understood, and stays unrecognised: "
+    assert done[2].splitlines() == [
+        "booking-bridge: no events have an id that begins with 'nix'",
+        f"booking-bridge: event {no_event[:12]}: {still}the JSON has no 'event'",
+        f"booking-bridge: event {unknown[:12]}: {still}event 'booking.exploded' is not known",
+    ]
+    assert run("events", "replay", good) == (0, "1 to be routed again by the running bridge\n", "")
+
+
+def test_what_an_upgrade_understands_is_replayed_together(file: Path, run: Run) -> None:
+    """And what it does not is left as it is."""
+    known, _ = asyncio.run(_store(file, payloads.body(), payloads.body(event="booking.exploded")))
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("UPDATE events SET state = 'unrecognised', problem = 'not known then'")
+        connection.commit()
+    said = "1 to be routed again by the running bridge\n"
+    assert run("events", "replay", "--unrecognised") == (0, said, "")
+    states = {one["id"]: one["state"] for one in json.loads(run("events", "list", "--json")[1])}
+    assert states.pop(known) == "received"
+    assert set(states.values()) == {"unrecognised"}
+    assert run("events", "replay")[0] == 2
+    assert run("events", "replay", known, "--unrecognised")[0] == 2
 
 
 def test_a_state_that_there_is_not_is_refused(run: Run) -> None:
