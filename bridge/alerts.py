@@ -81,7 +81,7 @@ class Alerts:
             await self._arrived.wait()
             try:
                 if not started:
-                    await self._facts.forget(_said(SHARED))
+                    await self._facts.clear(_said(SHARED))
                     started = True
                 await self._post_all()
             except Unavailable as trouble:
@@ -101,7 +101,7 @@ class Alerts:
             return None
         if not await self._gates.pass_one(self._claimant, Candidate(channel, "post", edits=False), now):
             return None
-        if SHARED in self._lines and not await self._facts.say(_said(SHARED), self._shared_text(), now):
+        if SHARED in self._lines and not await self._facts.change(_said(SHARED), self._shared_text(), now):
             del self._lines[SHARED]  # another replica told it
         if not self._lines:
             return self._clear()
@@ -124,7 +124,7 @@ class Alerts:
         if outcome.verdict is not Verdict.SENT:
             self._not_sent(told, outcome)
             if SHARED in told:
-                await self._facts.forget(_said(SHARED))
+                await self._facts.clear(_said(SHARED))
 
     def _not_sent(self, told: dict[str, Counter[str]], outcome: Outcome) -> None:
         log.warning("alert.not_sent", kinds=list(told), error=outcome.error)

@@ -172,7 +172,7 @@ class Service:
             database,
             self.knowledge,
             clock=shared,
-            heard=self._hear,
+            heard=self._hint,
             observe=lambda routed: self.metrics.count_matches(match.rule for match in routed.matches),
             reach=reach,
             busy=lambda: self._intake.is_flooded,
@@ -255,7 +255,7 @@ class Service:
             past_days=settings.bridge_feed_past_days,
             people=lambda: self.rulebook.rules.people,
             named=self.knowledge.name,
-            changed=self._freshen,
+            changed=self._mirror_changed,
         )
         self.repair = Repair(
             database,
@@ -267,12 +267,12 @@ class Service:
             observe=lambda name: self.metrics.events.labels(name, "repaired").inc(),
         )
 
-    def _freshen(self) -> None:
+    def _mirror_changed(self) -> None:
         """The mirror changed, or was refreshed."""
         self._feeds.invalidate()
         self.repair.wake()
 
-    def _hear(self, event: Event) -> None:
+    def _hint(self, event: Event) -> None:
         """What a webhook says freshens the mirror."""
         if self.mirror is not None and event.source == "webhook":
             self.mirror.hint(event.booking.id, event.booking, event.at)
@@ -300,11 +300,11 @@ class Service:
             self._tasks.run("mirror", self.mirror.run())
             self._tasks.run("repair", self.repair.run())
         self._tasks.run("feeds", self._feeds.run())
-        self._tasks.run("feeds' news", self._feeds.hear())
+        self._tasks.run("feed changes", self._feeds.listen())
         self._tasks.run("rules", self.rulebook.watch(self.alerts.report, self.knowledge.renew))
         self._tasks.run("alerts", self.alerts.run())
         self._tasks.run("retention", self._retention.run())
-        self._tasks.run("announcements", self.database.listen())
+        self._tasks.run("notifications", self.database.listen())
         log.info("service.started", version=__version__, url=self.url, rules_hash=self.rulebook.rules.hash)
 
     async def _route(self) -> None:

@@ -1,6 +1,6 @@
 """The loop that finds what no webhook told: compares the mirror with what events told, and plays the rest.
 
-It runs after each refresh of the mirror that was believed, on one replica at a time. What it finds is
+It runs after each refresh of the mirror that was accepted, on one replica at a time. What it finds is
 stored like any event and takes the same way from there; the router tells whether a webhook was faster.
 """
 

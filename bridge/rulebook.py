@@ -45,7 +45,7 @@ class Rulebook:
         self._clock = clock
         self._can_look_up = can_look_up
         self._seen = b""
-        self._nudge = asyncio.Event()
+        self._asked = asyncio.Event()
         self.rules = Rules()
         self.problems: tuple[str, ...] = ()
         self.warnings: tuple[Problem, ...] = ()
@@ -58,19 +58,19 @@ class Rulebook:
         self._take(await self._load(text))
         self._seen = _digest(text)
 
-    def nudge(self) -> None:
+    def reload(self) -> None:
         """Look at the file now."""
-        self._nudge.set()
+        self._asked.set()
 
     async def watch(self, report: Report, changed: Callable[[], None]) -> None:
         """Follow the file for ever; `report` hears of a bad file once, and once when it is good again."""
         while True:
             try:
                 async with asyncio.timeout(_LOOK):
-                    await self._nudge.wait()
+                    await self._asked.wait()
             except TimeoutError:
                 pass
-            self._nudge.clear()
+            self._asked.clear()
             await self._look(report, changed)
 
     async def _look(self, report: Report, changed: Callable[[], None]) -> None:

@@ -24,9 +24,9 @@ from bridge.core.feeds.tokens import DETAILS, Detail, FeedTokens, Options
 from bridge.database import Database
 from bridge.rules_file import Unreadable, read_people
 from bridge.settings import Settings
-from bridge.store.facts import BELIEVE, Facts
+from bridge.store.facts import ACCEPT, Facts
 from bridge.store.feeds import FeedStore
-from bridge.store.refreshes import NOT_BELIEVED, Refreshes
+from bridge.store.refreshes import SUSPICIOUS, Refreshes
 
 commands = typer.Typer(help="Calendar addresses.", no_args_is_help=True)
 
@@ -118,21 +118,21 @@ async def _rotate(settings: Settings, who: str) -> int:
 
 
 @commands.command()
-def believe() -> None:
+def accept() -> None:
     """Say that bookings which Copera lists no more are gone indeed, though they are very many."""
-    raise typer.Exit(run(_believe()))
+    raise typer.Exit(run(_accept()))
 
 
-async def _believe() -> int:
+async def _accept() -> int:
     async with opened() as database:
         problem = (await Refreshes(database).state()).problem
-        if not problem.startswith(NOT_BELIEVED):
-            typer.echo("booking-bridge: nothing to do: the last refresh was believed, or failed", err=True)
+        if not problem.startswith(SUSPICIOUS):
+            typer.echo("booking-bridge: nothing to do: the last refresh was accepted, or failed", err=True)
             return 1
-        await Facts(database).say(BELIEVE, "", datetime.now(UTC))
+        await Facts(database).change(ACCEPT, "", datetime.now(UTC))
     typer.echo(f"The last refresh was {problem.partition(';')[0]}.")
     typer.echo(
-        "The next will be believed; each missing booking is still asked for before it leaves calendars."
+        "The next will be accepted; each missing booking is still asked for before it leaves calendars."
     )
     return 0
 

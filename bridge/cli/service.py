@@ -47,7 +47,7 @@ async def _serve(loaded: settings.Settings) -> int:
     service = Service(loaded)
     await service.start()
     garbage_collector.tune()
-    loop.add_signal_handler(signal.SIGHUP, service.rulebook.nudge)
+    loop.add_signal_handler(signal.SIGHUP, service.rulebook.reload)
     try:
         return 0 if await service.wait(stop) else 1
     finally:

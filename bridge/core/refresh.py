@@ -2,7 +2,7 @@
 
 A booking that is known and told again is settled against what is known, so that a revision rises
 exactly when calendars show something else. A listing is planned as a whole, and one that looks
-wrong is not believed: one bad answer cannot empty a calendar.
+wrong is not accepted: one bad answer cannot empty a calendar.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Suspicious:
-    """A listing that is not believed, and why."""
+    """A listing that is not accepted, and why."""
 
     reason: str
 

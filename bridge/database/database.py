@@ -81,7 +81,7 @@ class Database:
         async with self._writing, translated():
             return await self._sqlite.transact(work, durable=durable)
 
-    async def empty_log(self) -> None:
+    async def truncate_wal(self) -> None:
         """Move SQLite's write-ahead log into the file, so that nothing erased is left in it.
 
         Raises Unavailable.

@@ -20,7 +20,7 @@ from bridge.core.hints import MARGIN, agrees, find
 from bridge.core.refresh import Sighting, seen
 from bridge.database import Unavailable
 from bridge.folding import Fold
-from bridge.mirror.taking import Taking
+from bridge.mirror.writing import MirrorWriter
 from bridge.store.bookings import Bookings
 from bridge.store.refreshes import Refreshes
 
@@ -54,7 +54,7 @@ class Hints:
         copera: Copera,
         bookings: Bookings,
         refreshes: Refreshes,
-        taking: Taking,
+        writer: MirrorWriter,
         *,
         clock: Callable[[], datetime],
         give_up: Callable[[], None],
@@ -62,7 +62,7 @@ class Hints:
         self._copera = copera
         self._bookings = bookings
         self._refreshes = refreshes
-        self._taking = taking
+        self._writer = writer
         self._clock = clock
         self._give_up = give_up
         self._waiting: dict[str, Hint] = {}
@@ -121,7 +121,7 @@ class Hints:
                     break
         except CoperaError as problem:
             log.warning("mirror.hints_unanswered", reason=str(problem))
-        await self._taking.take(listed)
+        await self._writer.store(listed)
         by_uid = {one.uid: seen(one) for one in listed}
         rest = []
         for hint in hints:
@@ -152,7 +152,7 @@ class Hints:
         sighting = await self._copera.booking(uid, attempts=1)
         if sighting is None:
             return None
-        await self._taking.take([sighting])
+        await self._writer.store([sighting])
         return seen(sighting)
 
     async def _search(self, said: Booking) -> Booking | None:
@@ -163,7 +163,7 @@ class Hints:
         span = (said.start - MARGIN, said.start + MARGIN)
         async for page in self._copera.pages(*span, type_id=said.type_id, attempts=1):
             listed += page
-        await self._taking.take(listed)
+        await self._writer.store(listed)
         return find(said, map(seen, listed))
 
     async def _learn(self, hint: Hint, uid: str) -> None:
@@ -182,7 +182,7 @@ class Hints:
     async def _trust(self, hint: Hint) -> None:
         """Without the API, what the webhook said holds for a booking that is known for certain."""
         if uid := await self._certain_uid(hint):
-            await self._taking.tell(uid, hint.booking, min(hint.at, self._clock()))
+            await self._writer.store_hint(uid, hint.booking, min(hint.at, self._clock()))
 
     def _tell_unanswered(self, hint: Hint, problem: CoperaError) -> None:
         self._unanswered.add(

@@ -15,7 +15,7 @@ from bridge.core.bookings import Booking, BookingType, Person
 from bridge.database import Database, Unavailable
 from bridge.mirror.hinting import Hint, Hints
 from bridge.mirror.refreshing import Outcome, Refresher
-from bridge.mirror.taking import Taking
+from bridge.mirror.writing import MirrorWriter
 from bridge.store.bookings import Bookings
 from bridge.store.facts import Facts
 from bridge.store.feeds import FeedStore
@@ -55,19 +55,19 @@ class Mirror:
         self._changed = changed
         self._refreshes = Refreshes(database)
         bookings = Bookings(database)
-        taking = Taking(bookings, FeedStore(database), clock, changed)
+        writer = MirrorWriter(bookings, FeedStore(database), clock, changed)
         self._refresher = Refresher(
             copera,
             bookings,
             self._refreshes,
             Facts(database),
-            taking,
+            writer,
             clock=clock,
             past_days=past_days,
             people=people,
             step=self._hold_on,
         )
-        self._hints = Hints(copera, bookings, self._refreshes, taking, clock=clock, give_up=self.refresh_soon)
+        self._hints = Hints(copera, bookings, self._refreshes, writer, clock=clock, give_up=self.refresh_soon)
         self._holder = os.urandom(8).hex()
         self._held_at: datetime | None = None
         self._turn = asyncio.Lock()  # the lease keeps other processes out, not this one
@@ -131,7 +131,7 @@ class Mirror:
             outcome = await self._refresh_once(if_due=if_due)
             if outcome is None:
                 wait = min(interval, _LEASE.total_seconds())
-            elif outcome.believed:
+            elif outcome.accepted:
                 failures, wait = 0, interval
             else:
                 failures += 1
@@ -145,7 +145,7 @@ class Mirror:
             if outcome is None:
                 await self._tell_names()
         except Unavailable as problem:
-            outcome = Outcome(believed=False, problem=str(problem))
+            outcome = Outcome(accepted=False, problem=str(problem))
         if outcome is not None:
             self._log(outcome, self._clock() - began)
         return outcome
@@ -175,7 +175,7 @@ class Mirror:
 
     def _log(self, outcome: Outcome, took: timedelta) -> None:
         milliseconds = round(took / timedelta(milliseconds=1))
-        if outcome.believed:
+        if outcome.accepted:
             log.info(
                 "mirror.refreshed",
                 size=outcome.size,

@@ -1,4 +1,4 @@
-"""A full refresh: names, then every booking of the window, planned as a whole before it is believed."""
+"""A full refresh: names, then every booking of the window, planned as a whole before it is accepted."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ import structlog
 from bridge.copera import BrokenListing, Copera, CoperaError, Forbidden, Unauthorised
 from bridge.core.bookings import BookingType, Directory, Person
 from bridge.core.refresh import DAY, GRACE, Changes, Listing, Suspicious, plan_refresh, window
-from bridge.mirror.taking import Taking
+from bridge.mirror.writing import MirrorWriter
 from bridge.store.bookings import Bookings
-from bridge.store.facts import BELIEVE, Facts
-from bridge.store.refreshes import NOT_BELIEVED, Refreshes
+from bridge.store.facts import ACCEPT, Facts
+from bridge.store.refreshes import SUSPICIOUS, Refreshes
 
 _MOST_ASKED: Final = 50
 """Missing bookings that are asked for one by one in one refresh; the others wait for the next."""
 
-_REMEDY: Final = "if they are gone from Copera indeed: booking-bridge feeds believe"
+_REMEDY: Final = "if they are gone from Copera indeed: booking-bridge feeds accept"
 _AT_ONCE: Final = 500
 """Bookings that are stored together in the very first refresh."""
 
@@ -33,10 +33,10 @@ log = structlog.get_logger()
 class Outcome:
     """How a refresh went: bookings listed, how many changed or went; `problem` is "" when all was well.
 
-    `believed` is false when nothing of the listing was used.
+    `accepted` is false when nothing of the listing was used.
     """
 
-    believed: bool
+    accepted: bool
     size: int = 0
     changed: int = 0
     removed: int = 0
@@ -52,7 +52,7 @@ class Refresher:
         bookings: Bookings,
         refreshes: Refreshes,
         facts: Facts,
-        taking: Taking,
+        writer: MirrorWriter,
         *,
         clock: Callable[[], datetime],
         past_days: int,
@@ -64,7 +64,7 @@ class Refresher:
         self._bookings = bookings
         self._refreshes = refreshes
         self._facts = facts
-        self._taking = taking
+        self._writer = writer
         self._clock = clock
         self._past_days = past_days
         self._people = people
@@ -76,10 +76,10 @@ class Refresher:
         try:
             outcome = await self._bookings_outcome("; ".join(problems))
         except BrokenListing as problem:
-            outcome = Outcome(believed=False, problem=f"{NOT_BELIEVED}{problem}")
+            outcome = Outcome(accepted=False, problem=f"{SUSPICIOUS}{problem}")
         except CoperaError as problem:
-            outcome = Outcome(believed=False, problem=str(problem))
-        if outcome.believed:
+            outcome = Outcome(accepted=False, problem=str(problem))
+        if outcome.accepted:
             await self._refreshes.succeeded(self._clock(), outcome.size, outcome.problem)
         else:
             await self._refreshes.failed(self._clock(), outcome.problem)
@@ -91,8 +91,8 @@ class Refresher:
         count = await self._read(listing, since)
         plan = await self._plan(listing)
         if isinstance(plan, Suspicious):
-            return Outcome(believed=False, problem=f"{NOT_BELIEVED}{plan.reason}; {_REMEDY}")
-        count += await self._taking.take(plan.upserts)
+            return Outcome(accepted=False, problem=f"{SUSPICIOUS}{plan.reason}; {_REMEDY}")
+        count += await self._writer.store(plan.upserts)
         removed, unanswered = await self._ask_for(plan)
         left = self._clock() - GRACE - 2 * DAY
         await self._bookings.forget(since - DAY, left, [] if listing.shifted else listing.unlisted())
@@ -101,11 +101,11 @@ class Refresher:
     async def _plan(self, listing: Listing) -> Changes | Suspicious:
         """What to do; an admin's word for what looks suspicious holds until nothing does any more."""
         plan = plan_refresh(listing)
-        if not await self._facts.is_said(BELIEVE):
+        if not await self._facts.is_set(ACCEPT):
             return plan
         if isinstance(plan, Suspicious):
             return plan_refresh(listing, trusted=True)
-        await self._facts.forget(BELIEVE)
+        await self._facts.clear(ACCEPT)
         return plan
 
     async def _read(self, listing: Listing, since: datetime) -> int:
@@ -124,7 +124,7 @@ class Refresher:
                     await self._step()
                     if at_first and len(listing.different) >= _AT_ONCE:
                         count += await _finished(storing)
-                        storing = asyncio.create_task(self._taking.take(listing.take_out(), _AT_ONCE))
+                        storing = asyncio.create_task(self._writer.store(listing.take_out(), _AT_ONCE))
         finally:
             count += await _finished(storing)
         return count
@@ -142,9 +142,9 @@ class Refresher:
             except CoperaError as problem:
                 return removed, f"a booking that was not listed could not be asked for: {problem}"
             if sighting is None:
-                removed += await self._taking.remove(uid, asked_at)
+                removed += await self._writer.remove(uid, asked_at)
             elif sighting.uid == uid:
-                await self._taking.take([sighting])
+                await self._writer.store([sighting])
         return removed, ""
 
     async def names(self) -> list[str]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, and_, delete, func, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.core.feeds.calendar import View
@@ -30,6 +30,7 @@ from bridge.store.records import (
     read_known,
     state_of,
 )
+from bridge.store.statements import insert_into
 from bridge.tables.mirror import booking_hosts, bookings, farewells, links, mirror
 
 _MANY: Final = 2_000
@@ -62,7 +63,7 @@ class Bookings:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._insert = sqlite.insert if database.is_sqlite else postgresql.insert
+        self._insert = partial(insert_into, database.dialect)
         self._names = Names()
 
     async def traces(self, since: datetime) -> dict[str, Trace]:

@@ -79,7 +79,7 @@ class Erasing:
 
     async def finish(self) -> None:
         """Take what was erased out of SQLite's log as well."""
-        await self._database.empty_log()
+        await self._database.truncate_wal()
 
     async def _change(self, statement: Any) -> int:
         """Run one statement; SQLite overwrites what it erases."""

@@ -1,17 +1,18 @@
-"""Small facts on which replicas agree: whose turn it is, and what was said last."""
+"""Small facts on which replicas agree, by key: when something was done last, and what was said."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from sqlalchemy import delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from bridge.database import Database
+from bridge.store.statements import insert_into
 from bridge.tables.delivery import facts
 
-BELIEVE: Final = "believe"
+ACCEPT: Final = "accept"
 """An admin says that many bookings are gone from Copera indeed."""
 
 
@@ -20,7 +21,7 @@ class Facts:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._insert = sqlite.insert if database.is_sqlite else postgresql.insert
+        self._insert = partial(insert_into, database.dialect)
 
     async def take(self, key: str, now: datetime, every: timedelta) -> bool:
         """Whether it is time, and this process's turn: true for one of all replicas in `every`."""
@@ -30,8 +31,8 @@ class Facts:
         async with self._database.write() as connection:
             return await connection.scalar(statement.returning(facts.c.key)) is not None
 
-    async def say(self, key: str, value: str, now: datetime) -> bool:
-        """Remember what is said now; whether it differs from what was said last."""
+    async def change(self, key: str, value: str, now: datetime) -> bool:
+        """Keep a value; whether it differs from the one before."""
         statement = self._insert(facts).values(key=key, value=value, at=now)
         changed = {"value": value, "at": now}
         statement = statement.on_conflict_do_update(
@@ -40,12 +41,12 @@ class Facts:
         async with self._database.write() as connection:
             return await connection.scalar(statement.returning(facts.c.key)) is not None
 
-    async def is_said(self, key: str) -> bool:
-        """Whether it was said, and not forgotten since."""
+    async def is_set(self, key: str) -> bool:
+        """Whether there is a value."""
         async with self._database.read() as connection:
             return await connection.scalar(select(facts.c.key).where(facts.c.key == key)) is not None
 
-    async def forget(self, key: str) -> None:
-        """As if it had never been said."""
+    async def clear(self, key: str) -> None:
+        """Forget the value, if there is one."""
         async with self._database.write() as connection:
             await connection.execute(delete(facts).where(facts.c.key == key))

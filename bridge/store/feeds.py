@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy import delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.core.feeds.feeds import Who, who
 from bridge.core.feeds.tokens import Detail, Options
 from bridge.database import Database
 from bridge.store.names import TOPIC
+from bridge.store.statements import insert_into
 from bridge.tables.mirror import feed_fetches, feeds, mirror
 
 
@@ -32,7 +33,7 @@ class FeedStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._insert = sqlite.insert if database.is_sqlite else postgresql.insert
+        self._insert = partial(insert_into, database.dialect)
 
     async def generations(self) -> dict[Who, int]:
         """Every feed that is known, with the generation of its addresses."""

@@ -5,24 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import Table, case, delete, func, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.core.bookings import BookingType, Person
 from bridge.database import Database
 from bridge.store.names import TOPIC, Renaming, next_revision, read_people, read_types, view_of
+from bridge.store.statements import insert_into
 from bridge.tables.mirror import booking_types, members, mirror
 
-NOT_BELIEVED: Final = "not believed: "
+SUSPICIOUS: Final = "suspicious: "
 """How the problem of a listing that was not used begins."""
 
 
 @dataclass(frozen=True, slots=True)
 class MirrorState:
-    """The mirror as a whole; `refreshed_at` is None before a refresh was ever believed."""
+    """The mirror as a whole; `refreshed_at` is None before a refresh was ever accepted."""
 
     revision: int
     feeds_revision: int
@@ -43,7 +44,7 @@ class Refreshes:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._insert = sqlite.insert if database.is_sqlite else postgresql.insert
+        self._insert = partial(insert_into, database.dialect)
 
     async def prepare(self) -> None:
         """Make the one row that the rest needs, if it is not there."""
@@ -70,13 +71,13 @@ class Refreshes:
         await self._set({"lease_until": None}, mirror.c.holder == holder)
 
     async def succeeded(self, now: datetime, size: int, problem: str = "") -> None:
-        """A refresh was believed; `problem` is what else went wrong, with the names for instance."""
+        """A refresh was accepted; `problem` is what else went wrong, with the names for instance."""
         await self._set(
             {"refreshed_at": now, "size": size, "problem": problem, "problem_at": now if problem else None}
         )
 
     async def failed(self, now: datetime, problem: str) -> None:
-        """A refresh failed, or was not believed; `problem_at` stays that of the first of several."""
+        """A refresh failed, or was suspicious; `problem_at` stays that of the first of several."""
         began = case((mirror.c.problem != "", func.coalesce(mirror.c.problem_at, now)), else_=now)
         await self._set({"problem": problem, "problem_at": began})
 

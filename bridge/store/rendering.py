@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Table, case, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from bridge.core.feeds.calendar import RENDERING
 from bridge.core.feeds.tokens import DETAILS
 from bridge.database import Database
 from bridge.store.names import TOPIC, next_revision
+from bridge.store.statements import insert_into
 from bridge.tables.delivery import facts
 from bridge.tables.mirror import booking_hosts, bookings, farewells
 
@@ -23,8 +23,7 @@ async def keep_up(database: Database, now: datetime) -> bool:
 
     Where there are no bookings yet, none was shown. The mirror's row must be there. Raises Unavailable.
     """
-    insert = sqlite.insert if database.is_sqlite else postgresql.insert
-    said = insert(facts).values(key=_KEY, value=RENDERING, at=now)
+    said = insert_into(database.dialect, facts).values(key=_KEY, value=RENDERING, at=now)
     said = said.on_conflict_do_update(
         index_elements=["key"], set_={"value": RENDERING, "at": now}, where=facts.c.value != RENDERING
     )

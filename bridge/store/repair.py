@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 import orjson
 from sqlalchemy import and_, delete, func, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.core.bookings import Booking, Event
@@ -18,6 +18,7 @@ from bridge.core.reading import read_booking
 from bridge.core.repair import SOURCE, Gist, gist
 from bridge.database import Database
 from bridge.store import identities
+from bridge.store.statements import insert_into
 from bridge.tables.delivery import booking_states, deliveries, events
 from bridge.tables.mirror import bookings, mirror
 from bridge.tables.repair import PENDING, repairs, sightings
@@ -87,7 +88,7 @@ class Repairs:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._insert = sqlite.insert if database.is_sqlite else postgresql.insert
+        self._insert = partial(insert_into, database.dialect)
 
     async def prepare(self) -> None:
         """Make the one row that the rest needs, if it is not there."""

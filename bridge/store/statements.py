@@ -18,13 +18,13 @@ def among(column: ColumnElement[Any], name: str = IDS) -> ColumnElement[bool]:
     return column.in_(values)
 
 
-def insert_into(dialect: str, table: Table) -> Any:
+def insert_into(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
     """An INSERT that knows of conflicts; `dialect` is "sqlite" or "postgresql"."""
-    return (sqlite if dialect == "sqlite" else postgresql).insert(table)
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
 
 
 @cache
-def upsert(dialect: str, table: Table, *keys: str) -> Any:
+def upsert(dialect: str, table: Table, *keys: str) -> sqlite.Insert | postgresql.Insert:
     """Rows that take the place of what has the same key, whole."""
     statement = insert_into(dialect, table)
     values = {c.name: statement.excluded[c.name] for c in table.c if c.name not in keys}

@@ -100,8 +100,8 @@ mirror = Table(
     Column("revision", BigInteger, nullable=False),  # of bookings and names
     Column("feeds_revision", BigInteger, nullable=False),  # of feeds
     Column("names_at", Moment),  # when a member or a type last changed, or which type a booking is of
-    Column("refreshed_at", Moment),  # the last refresh that was believed
-    Column("problem", Text, nullable=False),  # of the last refresh, "" when it was believed
+    Column("refreshed_at", Moment),  # the last refresh that was accepted
+    Column("problem", Text, nullable=False),  # of the last refresh, "" when it was accepted
     Column("problem_at", Moment),
     Column("size", Integer, nullable=False),  # bookings in the last listing
     Column("ids_differ", Boolean, nullable=False),  # learnt: webhooks' ids are not the API's

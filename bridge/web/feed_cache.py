@@ -158,7 +158,7 @@ class FeedCache:
 
     @property
     def is_filled(self) -> bool:
-        """Whether a refresh of the mirror was ever believed."""
+        """Whether a refresh of the mirror was ever accepted."""
         return self.state is not None and self.state.refreshed_at is not None
 
     def name(self, who: Who) -> str:

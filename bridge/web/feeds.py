@@ -89,7 +89,7 @@ class Feeds:
         """The mirror changed: look before the next answer."""
         self._cache.invalidate()
 
-    async def hear(self) -> None:
+    async def listen(self) -> None:
         """Look at the mirror when another replica tells that it changed, for ever."""
         while True:
             await self._database.wait(TOPIC, _FLUSH)

@@ -15,7 +15,7 @@ from bridge.core.reading import write_booking
 from bridge.core.refresh import Sighting
 from bridge.core.refresh import sighting as told
 from bridge.database import Database
-from bridge.mirror.taking import Taking
+from bridge.mirror.writing import MirrorWriter
 from bridge.store.bookings import Bookings
 from bridge.store.feeds import FeedStore
 from bridge.store.refreshes import Refreshes
@@ -62,19 +62,19 @@ def sighting(booking: Booking) -> Sighting:
     return told(item, json.dumps(item), now())
 
 
-async def fill(database: Database, count: int, of_one: int = OF_ONE) -> Taking:
+async def fill(database: Database, count: int, of_one: int = OF_ONE) -> MirrorWriter:
     """A mirror (SQLite) of so many bookings: `of_one` of ONE, OF_ANOTHER of ANOTHER, the rest of others."""
     await Refreshes(database).prepare()
-    taking = Taking(Bookings(database), FeedStore(database), now, lambda: None)
+    writer = MirrorWriter(Bookings(database), FeedStore(database), now, lambda: None)
     day = now().replace(hour=0, minute=0, second=0, microsecond=0)
     measured = of_one + OF_ANOTHER
     taken = min(count, measured + _PATTERN)
     for first in range(0, taken, 1000):
         some = range(first, min(first + 1000, taken))
-        await taking.take([sighting(made(number, day, of_one)) for number in some])
+        await writer.store([sighting(made(number, day, of_one)) for number in some])
     await _copy(database, measured, taken, count - taken)
     await Refreshes(database).succeeded(now(), count)
-    return taking
+    return writer
 
 
 async def _copy(database: Database, first: int, end: int, count: int) -> None:

@@ -25,7 +25,7 @@ from bridge.core.feeds.tokens import Options
 from bridge.core.refresh import window
 from bridge.database import Database, open_database
 from bridge.mirror import Mirror
-from bridge.mirror.taking import Taking
+from bridge.mirror.writing import MirrorWriter
 from bridge.sandbox.copera import TOKEN
 from bridge.store.bookings import Bookings
 from bridge.web.feed_cache import FeedCache
@@ -64,7 +64,7 @@ def by_icalendar(entries: Sequence[Entry]) -> bytes:
     return bytes(calendar.to_ical())
 
 
-async def _building(database: Database, taking: Taking, port: int) -> list[Figure]:
+async def _building(database: Database, writer: MirrorWriter, port: int) -> list[Figure]:
     """The first answer, and the next one after a change."""
     entries = [e async for chunk in Bookings(database).of(ONE, window(now(), 90)) for e in chunk]
     began = time.perf_counter()
@@ -81,20 +81,22 @@ async def _building(database: Database, taking: Taking, port: int) -> list[Figur
     await seconds(port, request(path(ONE), Accept_Encoding="gzip"))
     changes = []
     for name, headers in (("", {}), (", gzip", {"Accept_Encoding": "gzip"})):
-        extra = await _change(port, taking, entries, headers)
+        extra = await _change(port, writer, entries, headers)
         what = f"… the next GET{name}, beyond an unchanged one"
         said = f"{extra / yardstick:.4f} of icalendar's build"
         changes.append(Figure(what, f"{extra * 1e3:.1f} ms", said))
-    return [build, await _cache(database, taking, yardstick), *changes]
+    return [build, await _cache(database, writer, yardstick), *changes]
 
 
-async def _change(port: int, taking: Taking, entries: Sequence[Entry], headers: dict[str, str]) -> float:
+async def _change(
+    port: int, writer: MirrorWriter, entries: Sequence[Entry], headers: dict[str, str]
+) -> float:
     """Seconds that an answer takes longer than an unchanged one when one booking changed: median of 7."""
     extra = []
     for turn in range(7):
         booking = entries[turn * 1000 + 500].booking
         moved = replace(booking, answers=(Answer("q", "Topic", (f"turn {turn} {headers}",)),))
-        await taking.take([sighting(moved)])
+        await writer.store([sighting(moved)])
         await asyncio.sleep(1.1)  # the server looks once a second
         asked = request(path(ONE), **headers)
         changed, _ = await seconds(port, asked)
@@ -103,14 +105,14 @@ async def _change(port: int, taking: Taking, entries: Sequence[Entry], headers: 
     return sorted(extra)[3]
 
 
-async def _cache(database: Database, taking: Taking, yardstick: float) -> Figure:
+async def _cache(database: Database, writer: MirrorWriter, yardstick: float) -> Figure:
     """The work after a change alone, without the wire."""
-    work = await changing(database, taking)
+    work = await changing(database, writer)
     said = f"{work / yardstick:.4f} of icalendar's build"
     return at_most(f"work after one of {OF_ONE:,} bookings changed", work * 1e3, 15, "{:.1f} ms", said)
 
 
-async def changing(database: Database, taking: Taking, of_one: int = OF_ONE) -> float:
+async def changing(database: Database, writer: MirrorWriter, of_one: int = OF_ONE) -> float:
     """Processor seconds from a change of one of the host's bookings to the new bytes: median of 9."""
     cache = FeedCache(database, TOKENS, clock=now, past_days=90)
     await cache.look()
@@ -118,7 +120,7 @@ async def changing(database: Database, taking: Taking, of_one: int = OF_ONE) -> 
     times = []
     for turn in range(9):
         booking = replace(made(turn * of_one // 10, now().replace(microsecond=0), of_one), answers=())
-        await taking.take([sighting(booking)])
+        await writer.store([sighting(booking)])
         cache.invalidate()
         began = time.process_time()
         await cache.look()
@@ -203,9 +205,9 @@ async def _all() -> list[Figure]:
     figures = [await _refreshing()]
     with tempfile.TemporaryDirectory() as folder:
         database = await open_database(url := f"sqlite:///{folder}/bridge.db")
-        taking = await fill(database, ALL)
+        writer = await fill(database, ALL)
         async with serving("feeds", url) as (port, pid):
-            figures += await _building(database, taking, port)
+            figures += await _building(database, writer, port)
             figures += await _answering(folder, port, pid)
             memory = psutil.Process(pid).memory_info().rss / 2**20
             what = f"resident memory with {ALL:,} bookings, {OF_ONE:,} of one host"

@@ -62,13 +62,13 @@ async def _mirror(count: int) -> dict[str, float]:
     own = count // 10
     with tempfile.TemporaryDirectory() as folder:
         database = await open_database(url := f"sqlite:///{folder}/bridge.db")
-        taking = await fill(database, count, of_one=own)
+        writer = await fill(database, count, of_one=own)
         async with serving("feeds", url) as (port, pid):
             asked = request(path(ONE))
             first, _ = await seconds(port, asked)
             again = min([(await seconds(port, asked))[0] for _ in range(5)])
             memory = psutil.Process(pid).memory_info().rss
-        changed = await changing(database, taking, of_one=own)
+        changed = await changing(database, writer, of_one=own)
         await database.close()
     return {
         "first GET of a tenth of them": first,

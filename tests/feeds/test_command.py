@@ -128,17 +128,17 @@ def test_rotate(feeds: Run) -> None:
     assert not any(row["fetched"] for row in rows)
 
 
-def test_believe_is_for_a_listing_that_was_not_believed(feeds: Run, tmp_path: Path) -> None:
-    status, _, said = feeds("believe")
+def test_accept_is_for_a_suspicious_listing(feeds: Run, tmp_path: Path) -> None:
+    status, _, said = feeds("accept")
     assert (status, said.strip()) == (
         1,
-        "booking-bridge: nothing to do: the last refresh was believed, or failed",
+        "booking-bridge: nothing to do: the last refresh was accepted, or failed",
     )
     url = f"sqlite:///{tmp_path / 'bridge.db'}"
-    asyncio.run(_fail(url, "not believed: 30 of 40 known bookings were not listed; if …"))
-    status, printed, _ = feeds("believe")
+    asyncio.run(_fail(url, "suspicious: 30 of 40 known bookings were not listed; if …"))
+    status, printed, _ = feeds("accept")
     assert status == 0
-    assert "The last refresh was not believed: 30 of 40 known bookings were not listed." in printed
+    assert "The last refresh was suspicious: 30 of 40 known bookings were not listed." in printed
 
 
 async def _fail(url: str, problem: str) -> None:

@@ -15,13 +15,13 @@ SOON = datetime.now(UTC)
 
 
 async def test_the_first_refresh_stores_while_it_reads(workshop: Workshop) -> None:
-    """Broken off or given up half-way, what was read is kept and not believed; the next one has it all."""
+    """Broken off or given up half-way, what was read is kept and not accepted; the next one has it all."""
     loaded = workshop.stand_in.load(1_150, days=20)
     late = {"match": lambda args: "cursor" in args and len(workshop.stand_in.calls) > 9}
     workshop.stand_in.fail_next(Refuse("403"), BOOKINGS, times=None, **late)
     outcome = await workshop.mirror.refresh()
     assert outcome is not None
-    assert not outcome.believed
+    assert not outcome.accepted
     assert len(await workshop.bookings.traces(SOON)) == 500
     assert (await workshop.mirror.state()).refreshed_at is None
     workshop.stand_in.clear_faults()

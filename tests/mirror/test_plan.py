@@ -71,7 +71,7 @@ def test_what_differs_is_taken_and_what_is_missing_is_asked_for() -> None:
         (9, [""], "1 bookings were listed, none with a uid"),
     ],
 )
-def test_what_is_not_believed(count: int, seen: list[str], reason: str) -> None:
+def test_what_is_suspicious(count: int, seen: list[str], reason: str) -> None:
     listing = listed(known(count), [told(uid) for uid in seen])
     assert plan_refresh(listing) == Suspicious(reason)
 

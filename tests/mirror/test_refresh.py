@@ -15,7 +15,7 @@ from bridge.core.refresh import settle
 from bridge.sandbox.copera_api import BOOKING, BOOKINGS, MEMBERS, TYPES
 from bridge.sandbox.faults import BrokenJson, Fault, RateLimit, Refuse, RepeatedCursor, ShortPage, Status
 from bridge.store.bookings import Saving
-from bridge.store.facts import BELIEVE, Facts
+from bridge.store.facts import ACCEPT, Facts
 from bridge.store.feeds import FeedStore
 from bridge.store.records import Kept
 from bridge.store.refreshes import Refreshes
@@ -30,7 +30,7 @@ async def test_every_page_is_read(workshop: Workshop) -> None:
     uids = workshop.stand_in.load(230, days=60)
     outcome = await workshop.mirror.refresh()
     assert outcome is not None
-    assert (outcome.believed, outcome.size, outcome.changed, outcome.problem) == (True, 230, 230, "")
+    assert (outcome.accepted, outcome.size, outcome.changed, outcome.problem) == (True, 230, 230, "")
     assert workshop.calls(BOOKINGS) == 3
     declined = {b.uid for b in workshop.stand_in.calendar.bookings.values() if b.status == "DECLINED"}
     assert set(await workshop.feed()) == set(uids) - declined
@@ -137,7 +137,7 @@ async def test_nothing_disappears_by_mistake(workshop: Workshop, fault: Fault, s
     workshop.stand_in.fail_next(fault, BOOKINGS, times=None)
     outcome = await workshop.mirror.refresh()
     assert outcome is not None
-    assert not outcome.believed
+    assert not outcome.accepted
     assert said in outcome.problem
     assert said in (await workshop.mirror.state()).problem
     assert "cp_pat" not in outcome.problem
@@ -145,7 +145,7 @@ async def test_nothing_disappears_by_mistake(workshop: Workshop, fault: Fault, s
     workshop.stand_in.clear_faults()
     outcome = await workshop.mirror.refresh()
     assert outcome is not None
-    assert outcome.believed
+    assert outcome.accepted
     assert (await workshop.mirror.state()).problem == ""
 
 
@@ -159,18 +159,18 @@ async def test_an_admin_says_that_many_are_gone(workshop: Workshop) -> None:
         workshop.stand_in.calendar.forget(uid)
     outcome = await workshop.mirror.refresh()
     assert outcome is not None
-    assert outcome.problem.endswith("if they are gone from Copera indeed: booking-bridge feeds believe")
+    assert outcome.problem.endswith("if they are gone from Copera indeed: booking-bridge feeds accept")
     facts = Facts(workshop.database)
-    await facts.say(BELIEVE, "", workshop.clock())
+    await facts.change(ACCEPT, "", workshop.clock())
     outcome = await workshop.mirror.refresh()
     assert outcome is not None
-    assert (outcome.believed, outcome.removed) == (True, len(gone))
+    assert (outcome.accepted, outcome.removed) == (True, len(gone))
     await workshop.mirror.refresh()
-    assert not await facts.is_said(BELIEVE)
+    assert not await facts.is_set(ACCEPT)
     workshop.stand_in.fail_next(ShortPage(keep=0), BOOKINGS, times=None)
     outcome = await workshop.mirror.refresh()
     assert outcome is not None
-    assert not outcome.believed
+    assert not outcome.accepted
 
 
 async def test_only_the_last_page_fails(workshop: Workshop) -> None:
@@ -183,7 +183,7 @@ async def test_only_the_last_page_fails(workshop: Workshop) -> None:
     workshop.stand_in.fail_next(Status(500), BOOKINGS, times=None, match=lambda args: "cursor" in args)
     outcome = await workshop.mirror.refresh()
     assert outcome is not None
-    assert not outcome.believed
+    assert not outcome.accepted
     assert await workshop.feed() == before
 
 
@@ -214,7 +214,7 @@ async def test_a_missing_booking_that_cannot_be_asked_for(workshop: Workshop) ->
     workshop.stand_in.fail_next(Refuse("403"), BOOKING, times=None)
     outcome = await workshop.mirror.refresh()
     assert outcome is not None
-    assert (outcome.believed, outcome.changed, outcome.removed) == (True, 1, 0)
+    assert (outcome.accepted, outcome.changed, outcome.removed) == (True, 1, 0)
     assert "could not be asked for: Copera answered 403" in outcome.problem
     assert (await workshop.mirror.state()).problem == outcome.problem
     feed = await workshop.feed()
@@ -229,7 +229,7 @@ async def test_names_that_cannot_be_read_stop_nothing(workshop: Workshop) -> Non
     workshop.stand_in.fail_next(Status(500), TYPES, times=None)
     outcome = await workshop.mirror.refresh()
     assert outcome is not None
-    assert outcome.believed
+    assert outcome.accepted
     assert "/booking-types" in outcome.problem
 
 

@@ -87,5 +87,5 @@ async def test_one_of_all_takes_a_turn(line: Line) -> None:
 
 async def test_what_was_said_last_is_not_said_again(line: Line) -> None:
     facts = Facts(line.database)
-    said = [await facts.say("rules", word, NOW) for word in ("bad", "bad", "good", "bad")]
+    said = [await facts.change("rules", word, NOW) for word in ("bad", "bad", "good", "bad")]
     assert said == [True, False, True, True]

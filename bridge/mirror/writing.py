@@ -1,4 +1,4 @@
-"""Taking what Copera told into the store: settled against what is known, never with an older state."""
+"""Writing what Copera told into the store: settled against what is known, never with an older state."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BATCH: Final = 100
 """Bookings in one transaction: the receiver of webhooks waits for the same writer."""
 
 
-class Taking:
+class MirrorWriter:
     """Stores bookings and makes sure that whoever hosts them has a feed."""
 
     def __init__(
@@ -36,7 +36,7 @@ class Taking:
         self._changed = changed
         self._registered: set[Who] = set()
 
-    async def take(self, sightings: Iterable[Sighting], at_once: int = _BATCH) -> int:
+    async def store(self, sightings: Iterable[Sighting], at_once: int = _BATCH) -> int:
         """Store what the read API told; how many bookings calendars will show differently."""
         waiting = list(sightings)
         count = 0
@@ -45,7 +45,7 @@ class Taking:
             count += await self._change(list(told), partial(self._settled, told))
         return count
 
-    async def tell(self, uid: str, booking: Booking, at: datetime) -> int:
+    async def store_hint(self, uid: str, booking: Booking, at: datetime) -> int:
         """Store what a webhook said at `at` of a booking that is known, until the read API is asked."""
 
         def decide(known: Mapping[str, Kept], names: View) -> Iterator[Saving]:
