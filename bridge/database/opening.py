@@ -116,8 +116,8 @@ def _lock_file(url: URL) -> IO[str]:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         held.close()
-        message = f"another booking-bridge is using {url.database}; several at once need PostgreSQL"
-        raise Unavailable(message) from None
+        used = f"another booking-bridge is using {url.database}; several at once need PostgreSQL"
+        raise Unavailable(f"BRIDGE_DATABASE_URL: {used}") from None
     return held
 
 

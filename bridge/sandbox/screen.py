@@ -168,8 +168,8 @@ def _section(block: Block, reader: Reader) -> RenderableType:
     fields = [_object(item, reader) for item in block.get("fields") or ()]
     if fields:
         grid = Table.grid(padding=(0, 2, 1, 0), expand=True)
-        grid.add_column(ratio=1)
-        grid.add_column(ratio=1)
+        grid.add_column(ratio=1, overflow="fold")  # a narrow terminal breaks an address, and hides none of it
+        grid.add_column(ratio=1, overflow="fold")
         for left in range(0, len(fields), 2):
             grid.add_row(*fields[left : left + 2])
         parts.append(grid)

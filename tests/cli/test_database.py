@@ -128,3 +128,16 @@ async def test_files_that_are_no_database(tmp_path: Path) -> None:
         f"BRIDGE_DATABASE_URL: cannot use {tmp_path}: unable to open database file",
         f"BRIDGE_DATABASE_URL: cannot use {tmp_path}/text: file is not a database",
     ]
+
+
+async def test_one_file_belongs_to_one_service(tmp_path: Path) -> None:
+    """A second one ends with the name of the setting; commands may look meanwhile, and the next may follow."""
+    url = f"sqlite:///{tmp_path / 'bridge.db'}"
+    service = await open_database(url, exclusive=True)
+    with pytest.raises(Unavailable) as raised:
+        await open_database(url, exclusive=True)
+    used = f"another booking-bridge is using {tmp_path / 'bridge.db'}; several at once need PostgreSQL"
+    assert str(raised.value) == f"BRIDGE_DATABASE_URL: {used}"
+    await (await open_database(url)).close()
+    await service.close()
+    await (await open_database(url, exclusive=True)).close()

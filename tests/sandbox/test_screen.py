@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from textwrap import dedent
 from typing import Any
@@ -47,6 +48,16 @@ def story() -> tuple[SlackStandIn, list[Message]]:
         channel, Content("Moved by *one* day"), BOT_USER, "chat.postMessage", thread_ts=card.ts
     )
     return slack, [card, reply]
+
+
+def test_a_narrow_terminal_hides_nothing() -> None:
+    """An address that is wider than its column goes on in the next line."""
+    slack = SlackStandIn(clock=NOW.timestamp)
+    fields = [mark("zaphod.beeblebrox@example.org"), mark("Host")]
+    content = Content("x", ({"type": "section", "fields": fields},))
+    message = slack.workspace.store(slack.add_channel("sales"), content, BOT_USER, "chat.postMessage")
+    shown = as_text([message], READER, 32)
+    assert "zaphod.beeblebrox@example.org" in re.sub(r"[^a-z.@]", "", shown.replace("Host", ""))
 
 
 def test_a_card_and_its_reply() -> None:
