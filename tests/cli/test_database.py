@@ -131,7 +131,7 @@ async def test_files_that_are_no_database(tmp_path: Path) -> None:
 
 
 async def test_one_file_belongs_to_one_service(tmp_path: Path) -> None:
-    """A second one ends with the name of the setting; commands may look meanwhile, and the next may follow."""
+    """A second one ends with the setting; commands may look meanwhile, and the next one may follow."""
     url = f"sqlite:///{tmp_path / 'bridge.db'}"
     service = await open_database(url, exclusive=True)
     with pytest.raises(Unavailable) as raised:
