@@ -24,14 +24,17 @@ from bridge.core.routing import Match, route
 from bridge.core.rules.examples import read_short
 from bridge.core.rules.explaining import explain as explain_json
 from bridge.core.rules.explaining import explain_lines
-from bridge.core.rules.file import Loaded, load
+from bridge.core.rules.file import MOST_BYTES, Loaded, load
 from bridge.core.rules.rules import Rules
 from bridge.core.rules.schema import schema_text
 from bridge.core.yaml_file.problems import RulesError
 from bridge.rules_file import read
 from bridge.settings import SettingsError
 
-Path_ = Annotated[Path | None, typer.Argument(metavar="RULES", help="The file; default: BRIDGE_RULES.")]
+Path_ = Annotated[
+    Path | None,
+    typer.Argument(metavar="RULES", help="The file; default: BRIDGE_RULES; - reads standard input."),
+]
 
 
 _EVENT_HELP = (
@@ -201,9 +204,10 @@ def _load(given: Path | None) -> Loaded:
     known = settings.load_for_rules(variables)
     path = given or known.bridge_rules
     is_set_up = settings.is_set_up(variables)
+    is_piped = str(path) == "-"
     return load(
-        read(path),
-        name=path.name,
+        sys.stdin.buffer.read(MOST_BYTES + 1) if is_piped else read(path),
+        name="stdin" if is_piped else path.name,
         webhooks=known.slack_webhooks,
         can_look_up=known.can_look_up or not is_set_up,
         is_set_up=is_set_up,

@@ -10,7 +10,12 @@ from typing import Final
 _HARMFUL: Final = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f"  # C0 and C1 controls but tab, newline, return, NEL
     "\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f"  # invisible and bidirectional controls
-    "\ufeff\ufff9-\ufffb\ufffe\uffff]"
+    "\u034f\u180e\ufeff\ufff9-\ufffb\ufffe\uffff\U0001d173-\U0001d17a]"
+)
+_TAGS: Final = re.compile("(?<![\U0001f3f4\U000e0020-\U000e007f])[\U000e0000-\U000e007f]+")
+"""Letters that no one sees; behind a black flag they make it that of a country."""
+_SEEN: Final = re.compile(
+    "[^\\s\u115f\u1160\u17b4\u17b5\u200c\u200d\u2800\u3164\uffa0\ufe00-\ufe0f\U000e0000-\U000e01ef]"
 )
 _UNSEEN: Final = re.compile(_HARMFUL.pattern[:-1] + "\r\x85\u2028\u2029\ud800-\udfff]")
 _BREAKS: Final = re.compile("\r\n?|\x85|\u2028|\u2029")
@@ -28,10 +33,14 @@ LATEST: Final = datetime(9000, 1, 1, tzinfo=UTC)
 
 
 def clean(value: str) -> str:
-    """Text without control, invisible and bidirectional characters; line breaks become newlines."""
+    """Text without control, invisible and bidirectional characters; line breaks become newlines.
+
+    Text of which nothing would be seen is none.
+    """
     if value.isascii() and value.isprintable():
         return value
-    return _SURROGATES.sub("\ufffd", _HARMFUL.sub("", _BREAKS.sub("\n", value)))
+    value = _TAGS.sub("", _HARMFUL.sub("", _BREAKS.sub("\n", value)))
+    return _SURROGATES.sub("\ufffd", value) if _SEEN.search(value) else ""
 
 
 def visible(value: str) -> str:

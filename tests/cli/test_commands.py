@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import re
@@ -74,6 +75,20 @@ def test_check_reads_the_file_that_is_meant(tmp_path: Path, run: Run) -> None:
     assert run("check", BRIDGE_RULES="gone.yaml", **BROKEN) == (2, "", missing)
     wrong = "booking-bridge: SLACK_WEBHOOK_OPS: expected the address of a Slack incoming webhook\n"
     assert run("check", SLACK_WEBHOOK_OPS="x", **BROKEN) == (2, "", wrong)
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "said"),
+    [(GOOD, 0, "stdin: no problems"), (BAD, 1, "stdin:2:10: rules[0]: unknown key 'posst'")],
+)
+def test_check_reads_standard_input(
+    text: str, status: int, said: str, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a hook of a version control system hands over what is to be committed."""
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    found, out, err = run("check", "-")
+    assert (found, err) == (status, "")
+    assert out.startswith(said)
 
 
 def test_wrong_settings_are_told_at_once(run: Run) -> None:

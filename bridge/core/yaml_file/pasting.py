@@ -17,6 +17,10 @@ _ODD_COLON: Final = re.compile(
 _KEY_STARTS: Final = re.compile(r"(?:^|[{,])\s*(?:-\s+)*$")
 _CURLY_OR_SPACE: Final = re.compile(f"(?:^|[\\s:,\\[{{-])([{CURLY}])|([{SPACES}{INVISIBLE}])")
 _MOST: Final = 25
+_CONFLICT: Final = re.compile(r"(?:<{7}|={7}|>{7})(?:\s|$)")
+_UNMERGED: Final = (
+    "a merge left both sides here; keep one, and remove the lines of <<<<<<<, ======= and >>>>>>>"
+)
 _TAB_WIDTH: Final = 8
 _OPENS: Final = re.compile(r"(?::|[|>][-+0-9]*)\s*(?:#.*)?$")
 
@@ -33,6 +37,26 @@ def odd_breaks(lines: list[str]) -> tuple[list[str], list[Slip]]:
                 said = f"an invisible line break ({_NAMES[found[0]]}), pasted from a document; remove it"
                 slips.append(Slip(number + 1, found.start() + 1, said, None, loses=False))
     return made, slips
+
+
+def without_conflicts(lines: list[str]) -> tuple[list[str], list[Slip]]:
+    """The lines with the first side of each conflict that a merge left, empty lines in place of the rest."""
+    made, slips = list(lines), list[Slip]()
+    began: int | None = None
+    is_second = False
+    for number, text in enumerate(lines):
+        mark = found[0][0] if (found := _CONFLICT.match(text)) else ""
+        if mark == "<":
+            began, is_second = number, False
+        elif began is None:
+            continue
+        is_second = is_second or mark == "="
+        if mark or is_second:
+            made[number] = ""
+        if mark == ">":
+            slips.append(Slip(began + 1, 1, _UNMERGED, None))
+            began = None
+    return (made, slips[:_MOST]) if slips and began is None else (lines, [])
 
 
 def odd_colon(lines: list[str], number: int) -> Slip | None:

@@ -17,7 +17,7 @@ import yaml
 
 from bridge.core.yaml_file.builder import Builder
 from bridge.core.yaml_file.nodes import Node, places
-from bridge.core.yaml_file.pasting import odd_breaks
+from bridge.core.yaml_file.pasting import odd_breaks, without_conflicts
 from bridge.core.yaml_file.problems import Problem
 from bridge.core.yaml_file.refusal import PARTIAL_TEXT, Misread, Slip, TooMuch, refused
 from bridge.core.yaml_file.slips import CANNOT, explain_slip
@@ -25,6 +25,20 @@ from bridge.core.yaml_file.slips import CANNOT, explain_slip
 MOST_BYTES: Final = 1 << 20
 MOST_REPAIRS: Final = 25
 MOST_REPARSED: Final = 3 << 19
+_NOT_TEXT: Final = (
+    (re.compile(rb"\xff\xfe\0\0|\0\0\xfe\xff|\0\0\0."), "the file is saved as UTF-32; save it as UTF-8"),
+    (re.compile(rb"\xff\xfe|\xfe\xff|\0[^\0]|[^\0]\0"), "the file is saved as UTF-16; save it as UTF-8"),
+    (re.compile(rb"\{\\rtf"), "the file is saved as rich text (RTF); save it as plain text"),
+    (
+        re.compile(rb"PK\x03\x04|%PDF|\x1f\x8b|\xd0\xcf\x11\xe0"),
+        "the file is no plain text",
+    ),
+    (
+        re.compile(rb"\s*<(?:!doctype|html|\?xml)", re.IGNORECASE),
+        "the file is a web page, not the text itself",
+    ),
+)
+"""How a file begins that some program saved otherwise than as text, and what to say."""
 _LINE_BREAK: Final = re.compile("\r\n|[\r\n]")
 
 
@@ -47,8 +61,10 @@ def read_tree(text: bytes) -> Tree:
     problem = _unreadable(text)
     if problem:
         return Tree(None, [problem], lost={1: ""})
-    lines, slips = odd_breaks(_LINE_BREAK.split(text.decode("utf-8-sig")))
-    work = _Work(lines, slips, MOST_REPARSED)
+    written, slips = odd_breaks(_LINE_BREAK.split(text.decode("utf-8-sig")))
+    lines, conflicts = without_conflicts(written)
+    lost = {n: old for n, (old, new) in enumerate(zip(written, lines, strict=True), 1) if old != new}
+    work = _Work(lines, [*slips, *conflicts], MOST_REPARSED, lost)
     while True:
         builder = Builder(work.lines, bool(work.slips))
         try:
@@ -131,8 +147,9 @@ def _path_at(paths: list[tuple[tuple[int, int], str]], slip: Slip) -> str:
 def _unreadable(text: bytes) -> Problem | None:
     if len(text) > MOST_BYTES:
         return Problem(1, 1, "", "the file is larger than 1 MiB")
-    if text.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in text[:4]:
-        return Problem(1, 1, "", "the file is saved as UTF-16; save it as UTF-8")
+    for sign, said in _NOT_TEXT:
+        if sign.match(text):
+            return Problem(1, 1, "", said)
     try:
         text.decode()
     except UnicodeDecodeError as error:
