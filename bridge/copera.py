@@ -250,8 +250,8 @@ class Copera:
             raise Unauthorised(f"{words}. COPERA_API_TOKEN is wrong, revoked or expired: make a new one")
         if status == 403:
             scope = "access to the directory" if "members" in endpoint else "the scope access_bookings"
-            raise Forbidden(f"{words}. Give the token in COPERA_API_TOKEN {scope}")
-        raise Refused(f"{words}. Is COPERA_API_URL the API's address?")
+            raise Forbidden(f"{words}. COPERA_API_TOKEN lacks {scope}: give it that")
+        raise Refused(f"{words}. COPERA_API_URL does not seem to be the API's address: correct it")
 
     def _note_clock(self, response: aiohttp.ClientResponse) -> None:
         try:

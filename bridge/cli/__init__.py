@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from importlib import import_module
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -60,6 +61,9 @@ def _without_types(command: Any) -> None:
 
 def main() -> None:
     """Run the command line; a user's mistake ends in plain lines, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # what a terminal or a log has no letter for becomes a "?"
+            stream.reconfigure(errors="replace")
     try:
         _run()
     except KeyboardInterrupt:  # while modules load, which takes a second or two; later, typer does the same

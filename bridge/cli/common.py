@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -67,8 +68,9 @@ async def opened(*required: str) -> AsyncIterator[Database]:
 
 
 def print_json(value: object) -> None:
-    """JSON on standard output."""
-    typer.echo(visible(json.dumps(value, indent=2, ensure_ascii=False, default=_plain)))
+    """JSON on standard output, with escapes where its encoding does not have every letter."""
+    is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    typer.echo(visible(json.dumps(value, indent=2, ensure_ascii=not is_utf8, default=_plain)))
 
 
 def print_lines(lines: Iterable[str]) -> None:

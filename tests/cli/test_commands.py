@@ -161,8 +161,9 @@ def python(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     """A command in a process of its own."""
     environment = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME"}}
     environment |= {"PYTHONPATH": str(Path(__file__).parents[2]), **more}
+    encoding = more.get("PYTHONIOENCODING", "utf-8")
     return subprocess.run(
-        [sys.executable, *arguments], env=environment, capture_output=True, text=True, timeout=120
+        [sys.executable, *arguments], env=environment, capture_output=True, encoding=encoding, timeout=120
     )
 
 
@@ -242,6 +243,20 @@ def test_ctrl_c_while_a_command_starts_is_no_error(
 
     monkeypatch.setattr(begun, interrupt)
     assert run("events", "list") == (130, "", "")
+
+
+def test_a_terminal_without_the_letters_gets_others(tmp_path: Path) -> None:
+    """A "…", a "✗" or somebody's name ends no command and no log line; JSON loses nothing."""
+    encoding = "latin-1"
+    (tmp_path / "rules.yaml").write_text(
+        'version: 1\nrules: [{post: {to: "#a", mention: Łukasz}}]\n', "utf-8"
+    )
+    start = ("-c", "from bridge.cli import main; main()", "check", str(tmp_path / "rules.yaml"))
+    said = python(*start, PYTHONIOENCODING=encoding)
+    assert (said.returncode, said.stderr) == (1, "")
+    assert "'?ukasz' cannot be mentioned" in said.stdout
+    problems = json.loads(python(*start, "--json", PYTHONIOENCODING=encoding).stdout)
+    assert "'Łukasz' cannot be mentioned" in json.dumps(problems, ensure_ascii=False)
 
 
 def test_ctrl_c_is_heard_before_the_first_module_that_takes_long() -> None:
