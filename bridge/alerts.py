@@ -15,6 +15,7 @@ import structlog
 
 from bridge.core.messages.messages import render_alert
 from bridge.core.retry import Outcome, Verdict
+from bridge.core.rules.destinations import spoken
 from bridge.core.slack_values import Purpose
 from bridge.database import Unavailable
 from bridge.folding import Fold
@@ -23,6 +24,7 @@ from bridge.slack import Slack
 from bridge.store.doorkeeper import Candidate, Claimant
 from bridge.store.facts import Facts
 from bridge.store.gates import Gates
+from bridge.store.history import History
 
 log = structlog.get_logger()
 
@@ -30,8 +32,11 @@ EVERY: Final = timedelta(minutes=1)
 SHARED: Final = "rules"
 """The kind of trouble that every replica has when one has it."""
 
+DEAD: Final = "dead deliveries"
+"""The kind of trouble that the database remembers: what a process could not tell, the next one does."""
+
 HINTS: Final = {
-    "dead deliveries": "booking-bridge deliveries list --state dead shows all;"
+    DEAD: "booking-bridge deliveries list --state dead shows all;"
     " when that is mended, booking-bridge deliveries retry --all sends them."
 }
 """By kind, what is to be done about it."""
@@ -54,6 +59,7 @@ class Alerts:
         *,
         facts: Facts,
         gates: Gates,
+        history: History,
         claimant: Claimant,
         outflow: Outflow,
         clock: Callable[[], datetime],
@@ -62,9 +68,11 @@ class Alerts:
         self._channel = channel
         self._facts = facts
         self._gates = gates
+        self._history = history
         self._claimant = claimant
         self._outflow = outflow
         self._clock = clock
+        self._begun = clock()
         self._lines: dict[str, Counter[str]] = {}
         self._arrived = asyncio.Event()
         self._away = Fold()
@@ -76,17 +84,28 @@ class Alerts:
 
     async def run(self) -> None:
         """Post what was reported, for ever; what could not be posted is tried again."""
-        started = False
+        recalled = started = False
         while True:
-            await self._arrived.wait()
+            if recalled:
+                await self._arrived.wait()
             try:
-                if not started:
+                if not recalled:
+                    await self._recall()
+                    recalled = True
+                if SHARED in self._lines and not started:
                     await self._facts.clear(_said(SHARED))
                     started = True
                 await self._post_all()
             except Unavailable as trouble:
                 self._tell_waiting(str(trouble))
             await asyncio.sleep(_LOOK)
+
+    async def _recall(self) -> None:
+        """Report what was given up after the last alert about such: whoever knew of it has ended."""
+        told_at = await self._facts.last(_said(DEAD))
+        for one in await self._history.deliveries(state="dead", limit=_MOST_KEPT):
+            if one.done_at and (told_at or one.done_at) <= one.done_at <= self._begun:
+                await self.report(DEAD, f"{spoken(one.destination)}: {one.problem}")
 
     def _tell_waiting(self, problem: str) -> None:
         self._away.add(lambda times: log.warning("alert.waits", problem=problem, times=times))
@@ -105,12 +124,12 @@ class Alerts:
             del self._lines[SHARED]  # another replica told it
         if not self._lines:
             return self._clear()
-        return await self._post(channel)
+        return await self._post(channel, now)
 
     def _shared_text(self) -> str:
         return "\n".join(self._lines[SHARED])
 
-    async def _post(self, channel: str) -> None:
+    async def _post(self, channel: str, now: datetime) -> None:
         told, self._lines = self._lines, {}
         self._arrived.clear()
         title = f"booking-bridge: {', '.join(told)}"
@@ -125,6 +144,8 @@ class Alerts:
             self._not_sent(told, outcome)
             if SHARED in told:
                 await self._facts.clear(_said(SHARED))
+        elif DEAD in told:
+            await self._facts.change(_said(DEAD), now.isoformat(), now)
 
     def _not_sent(self, told: dict[str, Counter[str]], outcome: Outcome) -> None:
         log.warning("alert.not_sent", kinds=list(told), error=outcome.error)

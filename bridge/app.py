@@ -46,6 +46,7 @@ from bridge.store.events import Events
 from bridge.store.facts import Facts
 from bridge.store.figures import Figures
 from bridge.store.gates import Claimant
+from bridge.store.history import History
 from bridge.store.intake import Intake
 from bridge.store.people import SlackNames
 from bridge.store.refreshes import Refreshes
@@ -197,6 +198,7 @@ class Service:
             lambda: self.rulebook.rules.settings.alerts_to,
             facts=Facts(database),
             gates=self.deliveries.gates,
+            history=History(database),
             claimant=claimant,
             outflow=outflow,
             clock=clock,

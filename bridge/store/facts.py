@@ -41,6 +41,12 @@ class Facts:
         async with self._database.write() as connection:
             return await connection.scalar(statement.returning(facts.c.key)) is not None
 
+    async def last(self, key: str) -> datetime | None:
+        """When the value was set last, None when there is none. Raises Unavailable."""
+        async with self._database.read() as connection:
+            found: datetime | None = await connection.scalar(select(facts.c.at).where(facts.c.key == key))
+        return found
+
     async def is_set(self, key: str) -> bool:
         """Whether there is a value."""
         async with self._database.read() as connection:

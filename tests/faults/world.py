@@ -16,7 +16,7 @@ import aiohttp
 
 from bridge.core.reading import read_envelope
 from bridge.core.signature import sign
-from bridge.database import open_database
+from bridge.database import Unavailable, open_database
 from bridge.sandbox.copera import SECRET
 from bridge.sandbox.slack import TOKEN
 from bridge.sandbox.slack_limits import Limits
@@ -101,7 +101,10 @@ class World:
         database = await open_database(self.values["bridge_database_url"], migrate=False)
 
         async def is_settled() -> bool:
-            queue = await Figures(database).queue()
+            try:
+                queue = await Figures(database).queue()
+            except Unavailable:  # this process may be stopped for as long as PostgreSQL bears with it
+                return False
             return queue.received + queue.waiting + queue.sending == 0
 
         try:

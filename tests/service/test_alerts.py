@@ -18,6 +18,7 @@ from bridge.sandbox.slack import SlackStandIn
 from bridge.slack import Slack
 from bridge.store.facts import Facts
 from bridge.store.gates import Claimant, Gates
+from bridge.store.history import History
 from tests.service.bridge import eventually
 
 
@@ -53,6 +54,7 @@ async def alerts(database: Database, slack: SlackStandIn, clock: Clock) -> Async
             lambda: "#ops",
             facts=Facts(database),
             gates=Gates(database),
+            history=History(database),
             claimant=Claimant("me", None, None, None),
             outflow=Outflow(None),
             clock=clock,

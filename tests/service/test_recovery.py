@@ -9,10 +9,12 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock, patch
 
 import pytest
 import structlog
 
+from bridge.alerts import Alerts
 from bridge.courier.doubts import untold
 from bridge.courier.showing import Showing
 from bridge.sandbox.faults import Drop, Refuse
@@ -20,6 +22,7 @@ from bridge.sandbox.slack import SlackStandIn
 from bridge.sandbox.slack_records import Message
 from bridge.store.backlog import Waiting
 from bridge.store.bookings import Bookings
+from bridge.store.facts import Facts
 from bridge.store.history import DeliveryRecord, History
 from tests.service.bridge import RULES, Bridge, eventually, running
 
@@ -387,4 +390,26 @@ async def test_dead_letters_are_told_once_a_minute(tmp_path: Path, postgres_url:
         await asyncio.sleep(2.5)
         (alert,) = first.posted("#ops")
         assert "not_in_channel" in alert.text
+    await slack.stop()
+
+
+async def test_a_dead_letter_is_told_though_the_process_ends_first(database_url: str, tmp_path: Path) -> None:
+    """The next one tells it, once; what was told is not told again."""
+    slack = SlackStandIn()
+    slack.add_channel("ops")
+    await slack.start()
+    options: dict[str, Any] = {"database_url": database_url, "rules": OPS, "slack": slack}
+    with patch.object(Alerts, "report", AsyncMock()):  # as if it were killed after the delivery was settled
+        async with running(tmp_path, **options) as bridge:
+            await bridge.send("created", 0)
+            await bridge.settled()
+    async with running(tmp_path, **options) as bridge:
+        facts = Facts(bridge.service.database)
+        await eventually(lambda: facts.last("alert: dead deliveries"))
+        (alert,) = bridge.posted("#ops")
+        assert "#sales: channel_not_found" in alert.text
+        assert "times" not in alert.text
+        with patch.object(Alerts, "report", AsyncMock()) as reported:
+            await bridge.service.alerts._recall()
+        assert reported.await_count == 0
     await slack.stop()
