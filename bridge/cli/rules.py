@@ -172,6 +172,8 @@ def _event(name: str, rules: Rules, directory: Directory) -> tuple[Event, Bookin
         try:
             return read_short(text, rules, directory=directory, now=datetime.now(UTC))
         except RulesError:
+            if b'"data"' not in text:  # what it is about is not as Copera sends it, but in short form
+                raise
             typer.echo(
                 f"booking-bridge: the bridge would keep this event as unrecognised: {problem}", err=True
             )

@@ -363,6 +363,28 @@ def test_serve_refuses_a_webhook_that_is_not_configured(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        (
+            '{"event": "creatd"}',
+            "booking-bridge: event:1:11: event: unknown event 'creatd' (did you mean 'created'?)",
+        ),
+        (
+            '{"event": "booking.moved", "createdAt": "2026-07-06T09:00:00Z", "data": {"id": "1"}}',
+            "unrecognised: ",
+        ),
+    ],
+)
+def test_explain_tells_the_form_that_is_meant(event: str, said: str, tmp_path: Path, run: Run) -> None:
+    """An event without data is in short form, and its slips are told; one with data is Copera's."""
+    (tmp_path / "rules.yaml").write_text(GOOD)
+    (tmp_path / "event.json").write_text(event)
+    status, out, err = run("explain", "event.json", "--rules", "rules.yaml")
+    assert (status, out) == (1, "")
+    assert said in err
+
+
 def test_explain_shows_a_host_nobody_knows_as_a_host(tmp_path: Path, run: Run) -> None:
     """In the words of the rules, with an @, not as the bridge keeps it."""
     (tmp_path / "rules.yaml").write_text('version: 1\nrules: [{name: a, post: {to: "@host"}}]\n')
