@@ -110,6 +110,7 @@ def test_faces(face: Face, shown: str) -> None:
         ("{{ host.name }}", 1, "unknown name 'host' (did you mean 'booking.hosts'?)"),
         ("{{ \u201cx\u201d }}", 1, "'\u201c' cannot stand in {{ … }} or {% … %}; it is a quote from a chat"),
         ("{{ a ? b : c }}", 1, "'?' cannot stand in {{ … }} or {% … %}; write {{ this if condition else"),
+        ("{{{ booking.type }}}", 1, "a value stands between two braces, {{ … }}, not between three"),
         ("{{ }}", 1, "nothing stands in this {{ … }}"),
         ("{{ previous.stat }}", 1, "previous has no 'stat' (did you mean 'start'?)"),
         ("{{ booking['strat'] }}", 1, "booking has no 'strat' (did you mean 'start'?)"),

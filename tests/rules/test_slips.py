@@ -88,6 +88,22 @@ def test_doubtful_condition(when: str, expected: str) -> None:
     assert expected in _only(said(_rule(when=when)))
 
 
+@pytest.mark.parametrize("message", ["{title: ''}", "{title: ' ', fields: {When: ''}}", "{fields: {}}"])
+def test_message_that_says_nothing(message: str) -> None:
+    """It would give way to the default at every event."""
+    text = f"version: 1\notherwise: {{post: {{to: x, message: m}}}}\nmessages:\n  m: {message}\n"
+    assert _only(said(text)).startswith("4:6: messages.m: this message says nothing; give it title, body")
+
+
+@pytest.mark.parametrize(
+    "part", ["fields: {'{{ booking.type }}': x}", "links: {'{{ event.verb }}': 'https://x'}"]
+)
+def test_label_is_no_template(part: str) -> None:
+    """Nothing is filled into it, which is warned of."""
+    text = f"version: 1\notherwise: {{post: {{to: x, message: m}}}}\nmessages:\n  m: {{{part}}}\n"
+    assert "is posted as it stands; only what follows it is a template" in _only(said(text))
+
+
 def test_any_number_of_warnings_leaves_the_file_good() -> None:
     """Only so many are shown; the rules are all there, and what comes after the last warning is read too."""
     rule = "  - {{name: r{0}, when: {{type: t{0}, status: canceled}}, post: {{to: x}}}}\n"

@@ -190,12 +190,12 @@ def compile_template(source: str) -> Template:
             raise TemplateProblem(problems[0].message, problems[0].line, tuple(problems[1:]))
         return Template(source, _compiled(template_grammar.Preparer().visit(tree)))
     except TemplateSyntaxError as error:
-        raise TemplateProblem(_plainly(error.message or ""), error.lineno) from None
+        raise TemplateProblem(_plainly(error.message or "", source), error.lineno) from None
     except (RecursionError, MemoryError, SyntaxError, OverflowError, ValueError):
         raise TemplateProblem(_TOO_DEEP) from None
 
 
-def _plainly(said: str) -> str:
+def _plainly(said: str, source: str) -> str:
     """Jinja2's words for a slip as an admin would put them."""
     if found := re.search(r"innermost block that needs to be closed is '(\w+)'", said):
         return f"{{% {found[1]} %}} is never closed; write {{% end{found[1]} %}}"
@@ -203,6 +203,8 @@ def _plainly(said: str) -> str:
         return "'{{' is never closed; a value stands between '{{' and '}}'"
     if said.startswith("Expected an expression, got 'end of"):
         return "nothing stands in this {{ … }} or {% … %}"
+    if "{{{" in source and said.endswith("got '}'"):
+        return "a value stands between two braces, {{ … }}, not between three"
     if found := re.match(r"unexpected char '(.+)' at", said):
         return f"{quote(found[1])} cannot stand in {{{{ … }}}} or {{% … %}}{_MEANT_BY.get(found[1], '')}"
     if found := re.match(r"expected token 'end of (?:print statement|statement block)', got (.*)", said):

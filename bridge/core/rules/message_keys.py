@@ -108,6 +108,23 @@ class Blocks:
         return {"type": "array", "minItems": 1, "maxItems": MOST_BLOCKS, "items": block}
 
 
+def _is_silent(values: dict[str, Any]) -> bool:
+    """Whether no part of a message has any text, whatever the booking."""
+    if "blocks" in values:
+        return False
+    texts = [values[name] for name in ("title", "body", "footer") if name in values]
+    texts += [text for name in ("fields", "links") for text in values.get(name, {}).values()]
+    return not any(text.source.strip() for text in texts)
+
+
+def _odd_label(label: str) -> str:
+    return (
+        f"the label {quote(label)} is posted as it stands; only what follows it is a template"
+        if "{{" in label
+        else ""
+    )
+
+
 def _message(values: dict[str, Any], node: MapNode, path: str, reading: Reading) -> Any:
     others = [name for name in PARTS if name in node.entries]
     if not node.entries and not node.broken and not reading.is_torn(node):
@@ -117,6 +134,8 @@ def _message(values: dict[str, Any], node: MapNode, path: str, reading: Reading)
         return reading.wrong(place, path, f"a message has either `blocks` or {listed(PARTS)}, not both")
     if not values:
         return BAD
+    if set(values) == set(node.entries) and not reading.is_torn(node) and _is_silent(values):
+        return reading.wrong(node, path, f"this message says nothing; give it {listed(PARTS)}")
     return Message(
         path.removeprefix("messages."),
         values.get("title"),
@@ -135,7 +154,7 @@ MESSAGE: Final = Table(
         "title": Key(_TEMPLATE, "The header.", ("{{ event.emoji }} {{ event.verb }}: {{ booking.type }}",)),
         "body": Key(_TEMPLATE, "A paragraph under the title.", ("With {{ booking.booker.name }}",)),
         "fields": Key(
-            MapOf(_TEMPLATE, "a mapping of label and text"),
+            MapOf(_TEMPLATE, "a mapping of label and text", doubt=_odd_label),
             "Labels and texts, in this order.",
             ({"When": "{{ booking | when }}"},),
         ),
@@ -144,6 +163,7 @@ MESSAGE: Final = Table(
             MapOf(
                 TemplateText(_ADDRESS_FORM, "A link begins with https:// or a value."),
                 "a mapping of label and address",
+                doubt=_odd_label,
             ),
             "Labels and web addresses.",
             ({"Open": "https://app.example.com/bookings/{{ booking.id }}"},),
