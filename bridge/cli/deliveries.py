@@ -24,6 +24,8 @@ from bridge.cli.common import (
 from bridge.core.rules.destinations import spoken
 from bridge.database import Database
 from bridge.rules_file import Unreadable, read_people
+from bridge.store.doorkeeper import TOKEN, WEBHOOK, WORKSPACE, Gate
+from bridge.store.gates import Gates
 from bridge.store.history import DeliveryRecord, History
 from bridge.store.refreshes import Refreshes
 
@@ -59,11 +61,13 @@ def list_deliveries(
 async def _list(state: str, booking: str, limit: int, as_json: bool) -> None:
     async with opened() as database:
         found = await History(database).deliveries(state=state, booking_id=booking, limit=limit)
-        names = await host_names(database)
+        names, gates = await host_names(database), await Gates(database).all()
+    now = datetime.now(UTC)
+    waits = {delivery.id: waits_for(delivery, gates, now) for delivery in found}
     if as_json:
-        print_json([asdict(delivery) for delivery in found])
+        print_json([asdict(delivery) | {"waits": waits[delivery.id]} for delivery in found])
         return
-    print_lines(line for delivery in found for line in summary(delivery, names))
+    print_lines(line for delivery in found for line in summary(delivery, names, waits[delivery.id]))
     if not found:
         typer.echo("no deliveries")
     tell_limit(found, limit)
@@ -114,11 +118,26 @@ async def host_names(database: Database) -> dict[str, str]:
     return {person.id: person.name for person in (*told, *written) if person.name}
 
 
-def summary(delivery: DeliveryRecord, names: Mapping[str, str] | None = None) -> list[str]:
-    """A delivery in short, with what `events show` takes to tell all of it, and when it is tried again."""
+def summary(delivery: DeliveryRecord, names: Mapping[str, str] | None = None, waits: str = "") -> list[str]:
+    """A delivery in short, with what `events show` takes to tell all of it, and what it waits for."""
     head, *more = describe(delivery, names)
-    again = [f"  to be tried at {local(delivery.next_at)}"] if delivery.state == "waiting" else []
+    again = [f"  {waits}"] if waits else []
     return [f"{head}  booking {delivery.booking_id}", *more[:1], *again]
+
+
+def waits_for(delivery: DeliveryRecord, gates: Mapping[str, Gate], now: datetime) -> str:
+    """What a delivery waits for, until when; "" when it does not wait."""
+    if delivery.state != "waiting":
+        return ""
+    is_webhook = delivery.destination.startswith(WEBHOOK)
+    keys = [delivery.destination] if is_webhook else [TOKEN, WORKSPACE, delivery.destination]
+    shut = [gate for key in keys if (gate := gates.get(key)) and gate.is_shut(now)]
+    for gate in shut:
+        if gate.reason:
+            until = "Slack takes the token" if gate.key == TOKEN else local(gate.open_at)
+            return f"waits until {until}" + (f": {gate.reason}" if gate.reason != delivery.problem else "")
+    due = max(delivery.next_at, *(gate.open_at for gate in shut if gate.open_at), delivery.created_at)
+    return f"to be tried at {local(due)}" if due > now else "due now: sent when its turn comes"
 
 
 def describe(delivery: DeliveryRecord, names: Mapping[str, str] | None = None) -> list[str]:

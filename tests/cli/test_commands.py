@@ -15,14 +15,16 @@ import sys
 import time
 import tomllib
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from bridge.cli.deliveries import not_retried, summary
+from bridge.cli.common import local
+from bridge.cli.deliveries import not_retried, summary, waits_for
 from bridge.core.reading import read_envelope
 from bridge.database import open_database
+from bridge.store.doorkeeper import TOKEN, WORKSPACE, Gate
 from bridge.store.history import DeliveryRecord
 from bridge.store.intake import Intake
 from tests import payloads
@@ -202,7 +204,8 @@ def test_the_list_says_whose_delivery_it_is_and_when_it_is_tried_again(
     common = ("d", "e", "b7", "#a", "r", "card")
     why = "http_502: wait"
     try:
-        waiting = summary(DeliveryRecord(*common, "waiting", 2, at, "", "", "http_502", why, at, None))
+        waits = DeliveryRecord(*common, "waiting", 2, at, "", "", "http_502", why, at, None)
+        waiting = summary(waits, waits=waits_for(waits, {}, at - timedelta(minutes=1)))
         sent = summary(DeliveryRecord(*common, "sent", 1, at, "C1", "1.0", "", "", at, at))
     finally:
         monkeypatch.undo()
@@ -266,6 +269,44 @@ def test_ctrl_c_is_heard_before_the_first_module_that_takes_long() -> None:
         "print(sorted({'typer', 'pydantic', 'rich', 'yaml', 'structlog'} & sys.modules.keys()))"
     )
     assert python("-c", code).stdout == "[]\n"
+
+
+def test_the_list_says_what_a_delivery_waits_for() -> None:
+    """A refused token, a limit or an outage by its reason, once; else when its turn comes."""
+    now = datetime.now(UTC)
+    soon, later = now + timedelta(seconds=5), now + timedelta(minutes=5)
+    refused = Gate(TOKEN, now, failures=1, reason="token_revoked: check it")
+    limited = Gate(WORKSPACE, soon, reason="ratelimited: wait")
+    failing = Gate("#a", soon, failures=2, reason="http_502: wait")
+    paced = Gate("#a", later)
+
+    def waits(*gates: Gate, next_at: datetime = now, destination: str = "#a", problem: str = "") -> str:
+        common = (
+            "d",
+            "e",
+            "b",
+            destination,
+            "r",
+            "card",
+            "waiting",
+            1,
+            next_at,
+            "",
+            "",
+            "",
+            problem,
+            now,
+            None,
+        )
+        return waits_for(DeliveryRecord(*common), {gate.key: gate for gate in gates}, now)
+
+    assert waits() == "due now: sent when its turn comes"
+    assert waits(next_at=soon) == f"to be tried at {local(soon)}"
+    assert waits(paced, next_at=soon) == f"to be tried at {local(later)}"
+    assert waits(limited) == f"waits until {local(soon)}: ratelimited: wait"
+    assert waits(failing, problem=failing.reason) == f"waits until {local(soon)}"
+    assert waits(failing, limited, refused) == "waits until Slack takes the token: token_revoked: check it"
+    assert waits(refused, limited, destination="webhook:OPS") == "due now: sent when its turn comes"
 
 
 def test_check_imports_no_service(tmp_path: Path) -> None:
