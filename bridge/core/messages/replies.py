@@ -38,11 +38,17 @@ def _lines(scene: Scene, rules: Rules) -> list[Markup]:
         lines.append(_place(scene, rules.settings.show))
     if "guests" in found:
         lines.append(join([ours("Guests: "), scenes.guest_names(scene.booking, rules.settings.show)]))
-    if scene.previous and "status" in found and (now := scenes.status_words(scene)):
+    if scene.previous and "status" in found and (now := _status(scene)):
         lines.append(join([ours("Status: "), now, ours(", was "), words.status(scene.previous.status)]))
     if scene.event.name == "no_show":
         lines.append(ours("A no-show was recorded."))
     return lines
+
+
+def _status(scene: Scene) -> str:
+    """The new status, "" when the headline says it."""
+    now = words.status(scene.booking.status)
+    return "" if now == scenes.headline(scene).verb or scenes.over(scene) else now
 
 
 def _time(scene: Scene, rules: Rules) -> list[Markup]:
