@@ -25,7 +25,7 @@ from bridge.store.routing import KnownState, Received, Routed, RoutingStore, Rou
 log = structlog.get_logger()
 
 BATCH: Final = 64
-_IDLE: Final = 5.0
+_IDLE: Final = 10.0
 """Seconds after which the database is looked at unasked, should an announcement be lost."""
 
 _RETRY: Final = 1.0

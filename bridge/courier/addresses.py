@@ -168,17 +168,19 @@ class Addresses:
 
     async def _known(self, destination: str) -> SlackPlace:
         """The conversation found for a destination before, an empty one when none is fresh."""
+        if found := self._fresh(destination):
+            return found
         async with self._reading:
             now = self._clock()
-            kept = self._places.get(destination)
-            if kept and kept[1] > now:
-                return kept[0]
             if self._read_at is None or now >= self._read_at + _FAILED or now < self._read_at:
                 stored = await self._names.channels(now - _FOUND, _MOST_KEPT)
                 self._places = {name: (place, at + _FOUND) for name, (place, at) in stored.items()}
                 self._read_at = now
-        found = self._places.get(destination)
-        return found[0] if found else SlackPlace()
+        return self._fresh(destination) or SlackPlace()
+
+    def _fresh(self, destination: str) -> SlackPlace | None:
+        kept = self._places.get(destination)
+        return kept[0] if kept and kept[1] > self._clock() else None
 
     def _cache(self, destination: str, place: SlackPlace) -> None:
         if len(self._places) >= _MOST_KEPT:

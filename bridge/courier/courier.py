@@ -29,7 +29,7 @@ PARALLEL: Final = 64
 _ROOM: Final = PARALLEL // 4
 """Claims are taken together, so that a backlog costs few transactions."""
 
-_IDLE: Final = 5.0
+_IDLE: Final = 10.0
 """Seconds after which the database is looked at unasked, should an announcement be lost."""
 
 _RETRY: Final = 1.0

@@ -166,7 +166,7 @@ class Deliveries:
         held = and_(active(deliveries), deliveries.c.state == "sending")
         if not alone:
             held = and_(held, deliveries.c.lease_until < now)
-        async with self._database.read() as connection:
+        async with self._database.look() as connection:
             found = set(await connection.scalars(select(deliveries.c.seq).where(held)))
         if not found - set(working_on()):
             return 0
@@ -186,7 +186,7 @@ class Deliveries:
     async def mend_times(self, now: datetime, *, beyond: timedelta = timedelta(0)) -> int:
         """Make due what waits for a time further ahead than `beyond`: the clock was set back; how many."""
         late = and_(waiting(deliveries), deliveries.c.next_at > now + beyond)
-        async with self._database.read() as connection:
+        async with self._database.look() as connection:
             if await connection.scalar(select(deliveries.c.seq).where(late).limit(1)) is None:
                 return 0
         async with self._database.write() as connection:

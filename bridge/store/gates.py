@@ -77,7 +77,7 @@ class Gates:
 
     async def token(self) -> Gate:
         """The token's gate."""
-        async with self._database.read() as connection:
+        async with self._database.look() as connection:
             return (await connection.run_sync(self._some, (TOKEN,))).get(TOKEN, Gate(TOKEN))
 
     async def refuse_token(self, outcome: Outcome, now: datetime, jitter: float) -> list[Gate]:
