@@ -11,7 +11,7 @@ import structlog
 
 from bridge.sandbox.copera import CoperaStandIn
 from bridge.sandbox.copera_load import populate
-from bridge.sandbox.faults import BrokenJson, Drop, Refuse, Status
+from bridge.sandbox.faults import BrokenJson, Drop, Fault, Refuse, Status
 from tests.service.bridge import eventually, running
 
 STEPS = ["event.received", "event.routed", "delivery.settled", "mirror.followed"]
@@ -59,7 +59,7 @@ version: 1
 otherwise: {post: {to: ["#sales", "@zaphod@example.org", "#nowhere", "webhook:OPS"], message: broken}}
 messages: {broken: {title: "{{ booking.booker.name }} {{ 1 // (6 - (booking.booker.name | length)) }}"}}
 """
-FAULTS = (
+FAULTS: tuple[Fault, ...] = (
     Refuse("invalid_blocks", {"response_metadata": {"messages": ["[ERROR] Zaphod hunter2"]}}),
     Status(503, "Zaphod hunter2"),
     BrokenJson(),
