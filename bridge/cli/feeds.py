@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 
@@ -48,16 +50,16 @@ async def _list(settings: Settings, as_json: bool) -> None:
     async with opened() as database:
         rows = await _Register(settings, database).rows()
     if as_json:
-        print_json(rows)
+        print_json([asdict(row) for row in rows])
         return
     name = None
     for row in rows:
-        if row["name"] != name:
-            typer.echo(name := row["name"])
-        typer.echo(f"  {row['address']}{_manner(row)}")
-        for client_name, moment in row["fetched"].items():
+        if row.name != name:
+            typer.echo(name := row.name)
+        typer.echo(f"  {row.address}{_manner(row)}")
+        for client_name, moment in row.fetched.items():
             typer.echo(f"    last fetched by {client_name}: {local(moment)}")
-    fetching = {client_name for row in rows for client_name in row["fetched"]}
+    fetching = {client_name for row in rows for client_name in row.fetched}
     for client in CLIENTS:
         if client.name in fetching:
             typer.echo(client.habit)
@@ -65,11 +67,11 @@ async def _list(settings: Settings, as_json: bool) -> None:
         typer.echo("no feeds yet: hosts appear here with their first booking in Copera (COPERA_API_TOKEN)")
 
 
-def _manner(row: dict[str, Any]) -> str:
+def _manner(row: _Row) -> str:
     """What an address shows, where that is not what its feed shows usually."""
-    alarm = f"reminder {words.duration(row['alarm'])} before" if row["alarm"] else ""
-    usual = default_options(who_of(row["who"])).detail
-    manner = ", ".join(filter(None, [row["detail"] if row["detail"] != usual else "", alarm]))
+    alarm = f"reminder {words.duration(row.alarm)} before" if row.alarm else ""
+    usual = default_options(who_of(row.who)).detail
+    manner = ", ".join(filter(None, [row.detail if row.detail != usual else "", alarm]))
     return f" ({manner})" if manner else ""
 
 
@@ -137,6 +139,18 @@ async def _accept() -> int:
     return 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One address: what it shows and how, its reminder in minutes, and when each calendar fetched it."""
+
+    who: str
+    name: str
+    detail: Detail
+    alarm: int
+    address: str
+    fetched: Mapping[str, datetime]
+
+
 class _Register:
     """The feeds of one database under the settings' secret."""
 
@@ -161,7 +175,7 @@ class _Register:
         await self.store.register([feed], datetime.now(UTC))
         return self._address(feed, (await self.store.generations())[feed], options)
 
-    async def rows(self) -> list[dict[str, Any]]:
+    async def rows(self) -> list[_Row]:
         """Every feed's usual address, and those others that were fetched, for people and programs."""
         people = await self._people()
         types = {one.id: one for one in await self._refreshes.types()}
@@ -172,14 +186,14 @@ class _Register:
         usual = [(feed, default_options(feed)) for feed in generations]
         others = [each for each in fetched if each[0] in generations and each not in usual]
         return [
-            {
-                "who": feed.key,
-                "name": feed_name(feed, people, types),
-                "detail": options.detail,
-                "alarm": options.alarm,
-                "address": self._address(feed, generations[feed], options),
-                "fetched": fetched.get((feed, options), {}),
-            }
+            _Row(
+                feed.key,
+                feed_name(feed, people, types),
+                options.detail,
+                options.alarm,
+                self._address(feed, generations[feed], options),
+                fetched.get((feed, options), {}),
+            )
             for feed, options in sorted(
                 [*usual, *others], key=lambda one: (one[0].key, one not in usual, one[1].detail, one[1].alarm)
             )
