@@ -33,6 +33,7 @@ _BREATH: Final = 0.02
 _PATIENCE: Final = 3.0
 _SHARE: Final = 3
 
+_LATE: Final = "a later event of the booking is known already: no card goes back to this one"
 _TOLD: Final = "what it says was told already: it was found in the read API, or a webhook was faster"
 
 
@@ -229,6 +230,7 @@ def _decide(reading: _Reading, read: Event, past: _Past, knowledge: Knowledge) -
         previous,
         decision.matches,
         tuple(sorted(quiet)),
+        problem=_LATE if is_late else "",
     )
 
 
