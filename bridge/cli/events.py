@@ -35,7 +35,7 @@ from bridge.store.history import EventRecord, History
 from bridge.store.refreshes import Refreshes
 
 _SAFE: Final = "backslashreplace"
-_MOST: Final = 10_000
+_PAGE: Final = 100
 
 
 class EventState(StrEnum):
@@ -154,21 +154,29 @@ def replay(
 async def _replay(ids: Sequence[str]) -> tuple[int, list[str]]:
     """How many are routed again, and why the others are not; all unrecognised ones when no ids are given."""
     async with opened() as database:
-        events, refused = Events(database), []
-        found = [] if ids else await events.list(state="unrecognised", limit=_MOST)
+        events = Events(database)
+        if not ids:
+            return await _replay_unrecognised(events), []
+        count, refused = 0, []
         for each in ids:
             meant = await events.list(ids=[each], limit=2)
-            if len(meant) == 1:
-                found += meant
-            else:
+            if len(meant) != 1:
                 refused.append(f"{'several' if meant else 'no'} events have an id that begins with {each!r}")
-        count = 0
-        for event in found:
-            problem = _unreadable(event)
-            count += not problem and await events.again(event.id)
-            if problem and ids:
-                refused.append(f"event {event.id[:12]}: {problem}")
+            elif problem := _unreadable(meant[0]):
+                refused.append(f"event {meant[0].id[:12]}: {problem}")
+            else:
+                count += await events.again(meant[0].id)
     return count, refused
+
+
+async def _replay_unrecognised(events: Events) -> int:
+    """How many of them are understood now, and routed again; few bodies at a time are in memory."""
+    count, before = 0, None
+    while page := await events.list(state="unrecognised", limit=_PAGE, before=before):
+        for event in page:
+            count += not _unreadable(event) and await events.again(event.id)
+        before = page[-1].seq
+    return count
 
 
 def _unreadable(event: StoredEvent) -> str:

@@ -42,14 +42,22 @@ class Events:
         self._database = database
 
     async def list(
-        self, *, state: str = "", booking_id: str = "", limit: int = 50, ids: Sequence[str] = ()
+        self,
+        *,
+        state: str = "",
+        booking_id: str = "",
+        limit: int = 50,
+        ids: Sequence[str] = (),
+        before: int | None = None,
     ) -> list[StoredEvent]:
-        """The latest events, newest first; `ids` may be shortened to their beginning."""
+        """The latest events, newest first; `ids` may be shortened to their beginning, `before` is a seq."""
         query = select(*_COLUMNS).order_by(events.c.seq.desc()).limit(limit)
         if state:
             query = query.where(events.c.state == state)
         if booking_id:
             query = query.where(events.c.booking_id == booking_id)
+        if before is not None:
+            query = query.where(events.c.seq < before)
         for identity in ids:
             query = query.where(events.c.id.startswith(identity, autoescape=True))
         async with self._database.read() as connection:

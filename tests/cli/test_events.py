@@ -113,7 +113,7 @@ def test_a_replay_says_what_is_still_not_understood(file: Path, run: Run) -> Non
     no_event, unknown, good = asyncio.run(
         _store(file, b"{}", payloads.body(event="booking.exploded"), payloads.body())
     )
-    done = run("events", "replay", no_event, good[:20], unknown, "nix", good[:20])
+    done = run("events", "replay", "nix", no_event, good[:20], unknown, good[:20])
     assert done[:2] == (1, "1 to be routed again by the running bridge\n")
     still = "it is still not understood, and stays unrecognised: "
     assert done[2].splitlines() == [
@@ -124,9 +124,13 @@ def test_a_replay_says_what_is_still_not_understood(file: Path, run: Run) -> Non
     assert run("events", "replay", good) == (0, "1 to be routed again by the running bridge\n", "")
 
 
-def test_what_an_upgrade_understands_is_replayed_together(file: Path, run: Run) -> None:
-    """And what it does not is left as it is."""
-    known, _ = asyncio.run(_store(file, payloads.body(), payloads.body(event="booking.exploded")))
+def test_what_an_upgrade_understands_is_replayed_together(
+    file: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many there are; and what it does not is left as it is."""
+    monkeypatch.setattr("bridge.cli.events._PAGE", 1)
+    unknown = [payloads.body(event=f"booking.exploded{number}") for number in range(2)]
+    known, *_ = asyncio.run(_store(file, payloads.body(), *unknown))
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("UPDATE events SET state = 'unrecognised', problem = 'not known then'")
         connection.commit()
