@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -114,22 +114,8 @@ class Service:
         await self.rulebook.open()
         self._check_token()
         self.database = await open_database(settings.bridge_database_url.get_secret_value(), exclusive=True)
-        self._session = aiohttp.ClientSession(
-            timeout=aiohttp.ClientTimeout(total=TIMEOUT, sock_connect=3),
-            connector=aiohttp.TCPConnector(limit=100),
-            cookie_jar=aiohttp.DummyCookieJar(),  # Slack's API keeps no state in cookies
-            json_serialize=as_json,
-            response_class=Answer,
-            trace_configs=None if self.database.is_alone else [watched()],
-        )
         self.metrics = Metrics()
-        self._slack = Slack(
-            self._session,
-            token=_revealed(settings.slack_bot_token),
-            api_url=settings.slack_api_url,
-            webhooks=webhooks,
-            observe=lambda method, outcome, _: self.metrics.slack_calls.labels(method, outcome).inc(),
-        )
+        self._build_slack(self.database, webhooks)
         self.knowledge = CurrentKnowledge(lambda: self.rulebook.rules)
         self._build_line(self.database)
         try:
@@ -142,6 +128,23 @@ class Service:
             await self.close()
             raise
         self._run_all()
+
+    def _build_slack(self, database: Database, webhooks: Mapping[str, str]) -> None:
+        self._session = aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=TIMEOUT, sock_connect=3),
+            connector=aiohttp.TCPConnector(limit=100),
+            cookie_jar=aiohttp.DummyCookieJar(),  # Slack's API keeps no state in cookies
+            json_serialize=as_json,
+            response_class=Answer,
+            trace_configs=None if database.is_alone else [watched()],
+        )
+        self._slack = Slack(
+            self._session,
+            token=_revealed(self._settings.slack_bot_token),
+            api_url=self._settings.slack_api_url,
+            webhooks=webhooks,
+            observe=lambda method, outcome, _: self.metrics.slack_calls.labels(method, outcome).inc(),
+        )
 
     def _check_token(self) -> None:
         """A bot token is needed as soon as anything goes elsewhere than to an incoming webhook."""
