@@ -3,6 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
+# What Python compiled is kept, whatever the environment says: each process would else compile all it imports, for seconds.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: install demo serve test lint bench soak audit pins clean
 
 install: .venv/installed
@@ -13,9 +16,9 @@ demo: .venv/installed
 serve: .venv/installed
 	$(BIN)/booking-bridge serve
 
-# Three workers for two cores, since many a test waits for its processes and for PostgreSQL.
+# Four workers for two cores, since many a test waits for its processes and for PostgreSQL.
 test: lint
-	$(BIN)/python -m pytest -n 3 --dist worksteal --cov --cov-report= $(ARGS)
+	$(BIN)/python -m pytest -n 4 --dist worksteal --cov --cov-report= $(ARGS)
 	$(BIN)/python -m coverage report --fail-under=85
 
 lint: .venv/installed
