@@ -38,6 +38,7 @@ class Server:
     def start(self) -> None:
         command = [self._binaries / "postgres", "-D", self.folder / "data", "-p", str(self.port)]
         options = ["-k", str(self.folder), "-h", "127.0.0.1", "-F", "-c", "max_connections=200"]
+        options += ["-c", "max_wal_size=128MB"]  # it may lie in memory
         self._process = subprocess.Popen(
             [*map(str, command), *options], user=self._user, stderr=subprocess.DEVNULL
         )
@@ -82,7 +83,7 @@ def running() -> Iterator[Server]:
     binaries = programs()
     assert binaries is not None
     user = _unprivileged() if os.geteuid() == 0 else None
-    folder = Path(tempfile.mkdtemp(prefix="pg-"))
+    folder = Path(tempfile.mkdtemp(prefix="pg-", dir=os.environ.get("PYTEST_DEBUG_TEMPROOT")))
     if user:
         shutil.chown(folder, user)
     initdb = [binaries / "initdb", "-D", folder / "data", "-A", "trust", "-U", "postgres"]
