@@ -6,13 +6,14 @@ import asyncio
 import gc
 import os
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import pytest
 import structlog
+import uvloop
 from coverage import Coverage
 from hypothesis import settings
 
@@ -40,6 +41,11 @@ def pytest_configure() -> None:
     early = Coverage.current() if "PYTEST_XDIST_WORKER" in os.environ else None
     if early:  # pytest-cov starts a second one in a worker, and `no_cover` would go back to this one
         early.stop()
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loop that `serve` runs on. asyncio's own is Python: slower, and slower still when it is traced."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture(autouse=True)

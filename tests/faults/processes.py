@@ -16,6 +16,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 import structlog
+import uvloop
 
 from bridge.app import Service
 from bridge.sandbox import server
@@ -109,7 +110,7 @@ def _bridge(values: dict[str, Any], pipe: Connection, kill: Kill | None, clock: 
     def now() -> datetime:
         return datetime.now(UTC) + timedelta(seconds=clock.value)
 
-    asyncio.run(_serve(Service(Settings.model_validate(values), clock=now, reach=reach), pipe))
+    uvloop.run(_serve(Service(Settings.model_validate(values), clock=now, reach=reach), pipe))
 
 
 async def _serve(service: Service, pipe: Connection) -> None:
@@ -125,4 +126,4 @@ def _slack(pipe: Connection, channels: tuple[str, ...], limits: Limits | None) -
     slack = SlackStandIn(limits=limits)
     for name in channels:
         slack.add_channel(name)
-    asyncio.run(server.run(slack, "127.0.0.1", 0, lambda: pipe.send(slack.url)))
+    uvloop.run(server.run(slack, "127.0.0.1", 0, lambda: pipe.send(slack.url)))
