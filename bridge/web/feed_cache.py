@@ -10,7 +10,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from time import monotonic
 from typing import Final
@@ -108,6 +108,7 @@ class FeedCache:
         self._builds = asyncio.Semaphore(_BUILDS)
         self._looking = asyncio.Lock()
         self._next_look = 0.0
+        self._looked = monotonic()
         self.state: MirrorState | None = None
         self.registry: Mapping[str, tuple[Who, int]] = {}
         self.people = Directory()
@@ -124,9 +125,11 @@ class FeedCache:
         async with self._looking:
             if self._is_fresh():
                 return
-            self._next_look = monotonic() + _LOOK
+            began = monotonic()
+            self._next_look = began + _LOOK
             try:
                 await self._take_in(await self._refreshes.state())
+                self._looked = began
             except Unavailable as problem:
                 self._database.tell_away("feeds", problem)
                 if self.state is None:
@@ -155,6 +158,11 @@ class FeedCache:
                 for shown in self._kept.values():
                     shown.learn(changed)
         self.state = state
+
+    @property
+    def seen(self) -> timedelta:
+        """How long ago the mirror was looked at: what changed since is not shown yet."""
+        return timedelta(seconds=monotonic() - self._looked)
 
     @property
     def is_filled(self) -> bool:

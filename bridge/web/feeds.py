@@ -168,7 +168,7 @@ class Feeds:
         known = shown.validators
         told = known is not None and known.plain == body.etag and known.changed_at == shown.modified
         if known is None or not told or now >= known.until:
-            known = shown.validators = validators(body.etag, shown.modified, now)
+            known = shown.validators = validators(body.etag, shown.modified, now, self._cache.seen)
         zips = body.size >= _WORTH_ZIPPING and accepts_gzip(request)
         headers = {**_PRIVATE, **known.headers, hdrs.ETAG: known.etag(zips=zips)}
         if known.known_to(request):

@@ -2,8 +2,9 @@
 
 Measured on aiohttp 3.14. It refuses malformed heads, smuggled lengths and over-long fields, and reads no
 more than 32 pipelined requests ahead. It lets a client take an hour over a head of 2 MB, never ends a
-client that does not read its answer, sets no bound on connections, and logs each malformed request as an
-error with a traceback. This module adds just that: `Runner` and `Connections.middleware`.
+client that does not read its answer, sets no bound on connections, logs each malformed request as an error
+with a traceback, repeats it in its answer, and names its version and Python's in each. This module adds just
+that: `Runner` and `Connections.middleware`.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Final, cast
 
 import structlog
-from aiohttp import http_exceptions, web
+from aiohttp import hdrs, http_exceptions, web
 from aiohttp.typedefs import Handler
 
 from bridge.folding import Fold
@@ -25,7 +27,8 @@ log = structlog.get_logger()
 
 _LOOK: Final = 0.5
 _PARTING: Final = 1.0
-_CLOSING: Final = "Connection: close\r\nContent-Length: 0\r\n\r\n"
+_NAME: Final = "booking-bridge"
+_CLOSING: Final = f"Server: {_NAME}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 _TIMEOUT: Final = f"HTTP/1.1 408 Request Timeout\r\n{_CLOSING}".encode()
 _FULL: Final = f"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\n{_CLOSING}".encode()
 
@@ -240,26 +243,52 @@ _LOGGER: Final = logging.getLogger(__name__)
 _LOGGER.addFilter(_Folded())
 
 
+class _Handler(web.RequestHandler):
+    """Speaks HTTP on one connection, and tells nobody with which versions of what."""
+
+    __slots__ = ()
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Every answer passes here, those to requests that nobody understands, too."""
+        resp.headers[hdrs.SERVER] = _NAME
+        return await super().finish_response(request, resp, start_time)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002 - it repeats what was sent, which may be a feed's address
+    ) -> web.StreamResponse:
+        """The answer to what is not HTTP."""
+        phrase = HTTPStatus(status).phrase
+        return super().handle_error(request, status, exc, f"{phrase}: this is not a valid HTTP request.\n")
+
+
 class Runner(web.AppRunner):
     """aiohttp's runner whose connections a doorkeeper watches; takes any of aiohttp's sites."""
 
     def __init__(self, application: web.Application, connections: Connections) -> None:
-        super().__init__(
-            application,
-            access_log=None,
-            logger=_LOGGER,
-            auto_decompress=False,
-            handle_signals=False,
-            keepalive_timeout=connections.bounds.kept,
-            lingering_time=2.0,
-            max_headers=64,
-            max_line_size=4_096,
-            max_field_size=8_190,
-        )
+        self._options: dict[str, Any] = {
+            "access_log": None,
+            "logger": _LOGGER,
+            "auto_decompress": False,
+            "keepalive_timeout": connections.bounds.kept,
+            "lingering_time": 2.0,
+            "max_headers": 64,
+            "max_line_size": 4_096,
+            "max_field_size": 8_190,
+        }
+        super().__init__(application, handle_signals=False, **self._options)
         self._connections = connections
 
     @property
     def server(self) -> Any:
         """What makes a protocol for each connection; None before `setup`."""
         made = super().server
-        return None if made is None else lambda: _Guard(self._connections, made())
+        return None if made is None else lambda: _Guard(self._connections, self._handler(made))
+
+    def _handler(self, server: web.Server) -> web.RequestHandler:
+        return _Handler(server, loop=asyncio.get_running_loop(), **self._options)

@@ -7,6 +7,7 @@ import gzip
 import re
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -27,6 +28,10 @@ BOOKER = {"name": "Zelda", "email": "zelda@example.com"}
 def book(site: Site, type_name: str = "Intro Call", **more: Any) -> str:
     """A booking in the stand-in; its uid."""
     return site.workshop.stand_in.calendar.create(type_name, start=SOON, booker=BOOKER, **more).uid
+
+
+async def fail(*_: object) -> None:
+    raise Unavailable("gone")
 
 
 async def fill(site: Site, count: int = 30) -> None:
@@ -57,7 +62,7 @@ async def test_a_feed_and_its_headers(site: Site) -> None:
 async def test_unchanged_is_304(site: Site) -> None:
     """By ETag (also weak, in a list, or *) and by date; HEAD answers like GET without the body."""
     await fill(site)
-    site.workshop.clock.ahead += timedelta(seconds=2)  # the second of a change is not named before it is over
+    site.workshop.clock.ahead += timedelta(minutes=2)  # a second that may see another change is not named
     path = site.path() + ".ics"
     response, body = await site.get(path)
     etag, modified = response.headers["ETag"], response.headers["Last-Modified"]
@@ -76,6 +81,42 @@ async def test_unchanged_is_304(site: Site) -> None:
     assert (head.status, nothing) == (200, b"")
     assert head.headers["Content-Length"] == str(len(body))
     assert head.headers["ETag"] == etag
+
+
+async def test_a_second_change_in_the_same_second(site: Site) -> None:
+    """Dated like the one before, and seen later: who asks by date has not got it, and must not hear that."""
+    await fill(site)
+    calendar, clock = site.workshop.stand_in.calendar, site.workshop.clock
+    changed_at = clock() + timedelta(minutes=1)
+    asked: dict[str, str] = {}
+    for number, moved in enumerate(list(calendar.bookings)[:2]):
+        clock.ahead = changed_at - datetime.now(UTC)
+        calendar.reschedule(moved, SOON + timedelta(hours=number))
+        await site.workshop.mirror.refresh()
+        clock.ahead += timedelta(seconds=30)
+        site.feeds.invalidate()
+        response, body = await site.get(site.path() + ".ics", asked)
+        assert response.status == 200
+        [event] = [each for each in check(body) if each["UID"] == uid(moved)]
+        assert event.decoded("DTSTART") == SOON + timedelta(hours=number)
+        asked = {"If-Modified-Since": response.headers["Last-Modified"]}
+    clock.ahead += timedelta(seconds=90)
+    response, _ = await site.get(site.path() + ".ics", asked)
+    assert response.status == 200
+    asked = {"If-Modified-Since": response.headers["Last-Modified"]}
+    assert (await site.get(site.path() + ".ics", asked))[0].status == 304
+
+
+async def test_by_date_while_the_database_is_down(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What another replica changed meanwhile is not known, so nobody hears by date that nothing did."""
+    await fill(site)
+    await site.calendar()
+    monkeypatch.setattr("bridge.web.feed_cache.monotonic", lambda: monotonic() + 7_200)
+    monkeypatch.setattr(site.feeds._cache._refreshes, "state", fail)
+    site.workshop.clock.ahead = timedelta(hours=2)
+    response, _ = await site.get(site.path() + ".ics")
+    asked = {"If-Modified-Since": response.headers["Last-Modified"]}
+    assert (await site.get(site.path() + ".ics", asked))[0].status == 200
 
 
 async def test_compressed(site: Site) -> None:
@@ -225,9 +266,6 @@ async def test_the_database_is_down(site: Site, monkeypatch: pytest.MonkeyPatch)
     """What is in the cache is served on."""
     await fill(site)
     before = await site.calendar()
-
-    async def fail(*_: object) -> None:
-        raise Unavailable("gone")
 
     monkeypatch.setattr(site.feeds._cache._refreshes, "state", fail)
     assert await site.calendar() == before

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import re
 import shutil
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
@@ -91,7 +92,7 @@ async def running(database: Path, bounds: Bounds) -> AsyncIterator[Bridge]:
     application = web.Application(
         client_max_size=LARGEST_BODY, middlewares=[connections.middleware, errors_as_json]
     )
-    application.add_routes([*webhook.routes(), web.get("/large", _large)])
+    application.add_routes([*webhook.routes(), web.get("/large", _large), web.get("/broken", _broken)])
     runner = Runner(application, connections)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -105,6 +106,10 @@ async def running(database: Path, bounds: Bounds) -> AsyncIterator[Bridge]:
 
 async def _large(_request: web.Request) -> web.Response:
     return web.Response(body=bytes(64 * 2**20))
+
+
+async def _broken(_request: web.Request) -> web.Response:
+    raise RuntimeError("a bug")
 
 
 @pytest.fixture
@@ -195,6 +200,33 @@ async def test_the_signature_counts_and_not_the_content_type(bridge: Bridge, con
     body = payloads.body(createdAt=datetime.now(UTC).isoformat())
     header = f"Content-Type: {content_type}\r\nConnection: close\r\n".encode("latin-1")
     assert status(await bridge.send(signed(body, header))) == 202
+
+
+ANSWERED: dict[bytes, int] = {
+    b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n": 404,
+    b"GET /broken HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n": 500,
+    b"DELETE " + PATH.encode() + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n": 405,
+    b"GET / HTTP/1.1\r\nHost: x\r\nExpect: much\r\nConnection: close\r\n\r\n": 417,
+    b"GET /feeds/s3cret\x01 HTTP/1.1\r\nHost: x\r\n\r\n": 400,
+    b"GET /feeds/s3cret" + b"a" * 5_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n": 400,
+    b"GET /feeds/s3cret HTTP/1.1\r\n\r\n": 400,
+    b"GET http://[s3cret/ HTTP/1.1\r\nHost: x\r\n\r\n": 400,
+    b"GET / HTTP/1.1\r\nHost: x\r\nX-S3cret: s3cret\r\nContent-Length: s3cret\r\n\r\n": 400,
+    b"\x16\x03\x01s3cret\r\n\r\n": 400,
+    b"GET / HTT": 408,
+}
+
+
+@pytest.mark.parametrize("sent", ANSWERED, ids=lambda sent: sent[:24].decode("latin-1").strip())
+async def test_an_answer_tells_no_versions_and_repeats_nothing(bridge: Bridge, sent: bytes) -> None:
+    """Neither which Python and aiohttp there are, nor what was sent: it may hold a feed's address."""
+    heard = await bridge.send(sent)
+    head, _, body = heard.partition(b"\r\n\r\n")
+    assert status(heard) == ANSWERED[sent]
+    assert re.findall(rb"(?im)^server: (.*?)\r?$", head) == [b"booking-bridge"]
+    assert b"s3cret" not in heard.lower()
+    assert b"python" not in heard.lower()
+    assert len(body) < 200
 
 
 async def test_a_zip_bomb_stays_shut(bridge: Bridge) -> None:
