@@ -17,6 +17,8 @@ CONFIRMED: Final = "CONFIRMED"
 CANCELLED: Final = "CANCELLED"
 DECLINED: Final = "DECLINED"
 COMPLETED: Final = "COMPLETED"
+PASSED_ON: Final = "PASSED_ON"
+"""Not Copera's: it is now another host's, in what the one who lost it keeps."""
 _SPACE: Final = re.compile(r"\s")
 STATUSES: Final = (PENDING, CONFIRMED, DECLINED, CANCELLED, COMPLETED)
 

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
-from bridge.core.bookings import CANCELLED, DECLINED, Booking
+from bridge.core.bookings import CANCELLED, DECLINED, PASSED_ON, Booking
 from bridge.core.feeds.calendar import View, changed
 from bridge.core.feeds.entries import Entry, Mark, Record, is_off
 from bridge.core.feeds.tokens import DETAILS
@@ -28,6 +28,8 @@ GRACE: Final = timedelta(days=30)
 _READER: Final = b"1"
 """Part of every digest: raise it when reading changes, and every booking is read anew."""
 _SECOND: Final = timedelta(seconds=1)
+_PAUSE: Final = timedelta(hours=1)
+"""Without a refresh for so long: more likely a restored copy, or a pause, than a trouble that passes."""
 _TOO_FEW: Final = 0.5
 _FEW: Final = 3
 
@@ -143,15 +145,22 @@ def plan_refresh(listing: Listing, *, trusted: bool = False) -> Changes | Suspic
     return Changes(tuple(listing.different.values()), tuple(missing), len(listing.seen))
 
 
-def settle(known: Record | None, booking: Booking, uid: str, now: datetime, names: View) -> Record:
+def settle(
+    known: Record | None,
+    booking: Booking,
+    uid: str,
+    now: datetime,
+    names: View,
+    refreshed_at: datetime | None = None,
+) -> Record:
     """The record after a booking was told in this state; equal to `known` when nothing new was said.
 
-    `names` are those that calendars show at present.
+    `names` are those that calendars show at present; what there was at `refreshed_at` is known.
     """
     if not booking.id == booking.uid == uid:
         booking = replace(booking, id=uid, uid=uid)
     if known is None:
-        entry = _first(uid, booking, now)
+        entry = _first(uid, booking, now, now - (refreshed_at or now))
         return Record(entry, dict.fromkeys(booking.host_ids, entry))
     if booking.start is None:  # a calendar needs a time: the last one known is better than none
         old = known.booking
@@ -166,8 +175,13 @@ def settle(known: Record | None, booking: Booking, uid: str, now: datetime, name
     return Record(team, own | _parted(known, own.keys(), now, alone))
 
 
-def _first(uid: str, booking: Booking, now: datetime) -> Entry:
-    mark = Mark(0, _second(now))
+def _first(uid: str, booking: Booking, now: datetime, unseen: timedelta) -> Entry:
+    """Of a booking that is not known. SEQUENCE begins with 0, unless it may have been published before.
+
+    That is so in a database restored from a copy: what was made after the copy is not in it, and calendars
+    may hold it with a SEQUENCE of its age at most, which is no more than for how long nothing was read.
+    """
+    mark = Mark(unseen // _SECOND if unseen > _PAUSE else 0, _second(now))
     closed = now if is_off(booking) else None
     return Entry(uid, booking, mark, mark, mark, now, closed, booking.status != DECLINED)
 
@@ -179,14 +193,14 @@ def _late(team: Entry, now: datetime) -> Entry:
 
 
 def _parted(known: Record, hosts: Set[str], now: datetime, alone: View) -> dict[str, Entry]:
-    """The last state that was theirs, cancelled, for the calendars of those who lost the booking."""
-    left = {}
-    for host, entry in known.own.items():
-        if host in hosts or not known.team.shown:
-            continue
-        cancelled = replace(entry.booking, status=CANCELLED)
-        left[host] = entry if entry.booking == cancelled else _told(entry, cancelled, now, alone)
-    return left
+    """The last state that was theirs, called off, for the calendars of those who lost the booking."""
+    return {
+        host: entry
+        if is_off(entry.booking)
+        else _told(entry, replace(entry.booking, status=PASSED_ON), now, alone)
+        for host, entry in known.own.items()
+        if host not in hosts and known.team.shown
+    }
 
 
 def gone(known: Record, now: datetime, names: View) -> Record:

@@ -8,7 +8,7 @@ from functools import cache, lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
-from bridge.core.bookings import CANCELLED, COMPLETED, CONFIRMED, DECLINED, PENDING
+from bridge.core.bookings import CANCELLED, COMPLETED, CONFIRMED, DECLINED, PASSED_ON, PENDING
 
 _DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _MONTHS: Final = (
@@ -21,6 +21,7 @@ _STATUSES: Final[Mapping[str, str]] = {
     DECLINED: "Declined",
     CANCELLED: "Cancelled",
     COMPLETED: "Completed",
+    PASSED_ON: "Reassigned",
 }
 _NOWHERE: Final = frozenset({"localtime", "Factory"})
 """What a machine may have among its zones: where it stands itself, and a place-holder."""
@@ -64,15 +65,33 @@ def clock(moment: datetime) -> str:
 
 
 def span(start: datetime, end: datetime | None, place: tzinfo) -> str:
-    """ "Wednesday 8 July 2026, 12:00-12:30" (with an en dash), in this zone and without its name."""
+    """ "Wednesday 8 July 2026, 12:00-12:30" (with an en dash), in this zone and without its name.
+
+    Where clocks are changed meanwhile, or show a time twice: "01:30 UTC-4-01:30 UTC-5".
+    """
     first = start.astimezone(place)
-    said = f"{day(first)}, {clock(first)}"
-    if end is None or end <= start:
+    last = end.astimezone(place) if end is not None and end > start else first
+    tell = _told_with_offset if _is_doubtful(first, last) else clock
+    said = f"{day(first)}, {tell(first)}"
+    if last is first:
         return said
-    last = end.astimezone(place)
     if first.date() == last.date():
-        return f"{said}{TO}{clock(last)}"
-    return f"{said} {TO} {day(last)}, {clock(last)}"
+        return f"{said}{TO}{tell(last)}"
+    return f"{said} {TO} {day(last)}, {tell(last)}"
+
+
+def _is_doubtful(first: datetime, last: datetime) -> bool:
+    """Whether clock times alone mislead: between these clocks change, or one comes twice that day."""
+    twice = any(one.utcoffset() != one.replace(fold=1 - one.fold).utcoffset() for one in (first, last))
+    return twice or first.utcoffset() != last.utcoffset()
+
+
+def _told_with_offset(value: datetime) -> str:
+    """ "01:30 UTC-4"."""
+    minutes = round((value.utcoffset() or timedelta()) / timedelta(minutes=1))
+    hours, rest = divmod(abs(minutes), 60)
+    offset = f"{'-' if minutes < 0 else '+'}{hours}" + (f":{rest:02}" if rest else "") if minutes else ""
+    return f"{clock(value)} UTC{offset}"
 
 
 def moment(value: datetime, place: tzinfo) -> str:

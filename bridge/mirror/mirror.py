@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -23,8 +24,11 @@ from bridge.store.refreshes import MirrorState, Refreshes
 
 log = structlog.get_logger()
 
-_LEASE: Final = timedelta(seconds=60)
-_SOON: Final = timedelta(seconds=20)
+_LEASE: Final = timedelta(seconds=15)
+"""How long a replica that died keeps the others from refreshing; who lives says so much more often."""
+_BEAT: Final = 4.0
+_LOOK: Final = 10.0
+"""Seconds between looks at whether a refresh is due that another replica should have made."""
 _FIRST_WAIT: Final = 5.0
 
 
@@ -65,11 +69,10 @@ class Mirror:
             clock=clock,
             past_days=past_days,
             people=people,
-            step=self._hold_on,
         )
         self._hints = Hints(copera, bookings, self._refreshes, writer, clock=clock, give_up=self.refresh_soon)
         self._holder = os.urandom(8).hex()
-        self._held_at: datetime | None = None
+        self._names_at: datetime | None = None
         self._turn = asyncio.Lock()  # the lease keeps other processes out, not this one
         self._wanted = asyncio.Event()
 
@@ -98,19 +101,25 @@ class Mirror:
             return await self._refresh(if_due=if_due)
 
     async def _refresh(self, *, if_due: bool) -> Outcome | None:
+        if if_due and not await self._is_due():
+            return None
         await self._refreshes.prepare()
         if not await self._lease():
             return None
         try:
-            last = (await self._refreshes.state()).refreshed_at
-            if if_due and last is not None and self._clock() - last < self._interval * 0.9:
+            if if_due and not await self._is_due():  # it was just made
                 return None
-            outcome = await self._refresher.refresh()
+            async with self._held():
+                outcome = await self._refresher.refresh()
         finally:
             await self._refreshes.release(self._holder)
         await self._tell_names()
         self._changed()
         return outcome
+
+    async def _is_due(self) -> bool:
+        last = (await self._refreshes.state()).refreshed_at
+        return last is None or self._clock() - last >= self._interval * 0.9
 
     async def _prepare(self) -> None:
         while True:
@@ -130,7 +139,7 @@ class Mirror:
         while True:
             outcome = await self._refresh_once(if_due=if_due)
             if outcome is None:
-                wait = min(interval, _LEASE.total_seconds())
+                wait = min(interval, _LOOK)
             elif outcome.accepted:
                 failures, wait = 0, interval
             else:
@@ -143,7 +152,7 @@ class Mirror:
         try:
             outcome = await self.refresh(if_due=if_due)
             if outcome is None:
-                await self._tell_names()
+                await self._tell_names_of_others()
         except Unavailable as problem:
             outcome = Outcome(accepted=False, problem=str(problem))
         if outcome is not None:
@@ -161,17 +170,38 @@ class Mirror:
         self._wanted.clear()
         return True
 
-    async def _hold_on(self) -> None:
-        """Extend the lease while a refresh takes its time."""
-        if self._held_at is None or self._shared() - self._held_at > _SOON:
-            await self._lease()
+    @asynccontextmanager
+    async def _held(self) -> AsyncIterator[None]:
+        """Keep the lease while a refresh takes its time."""
+        done = asyncio.Event()
+        keeping = asyncio.create_task(self._keep(done))
+        try:
+            yield
+        finally:
+            done.set()
+            await asyncio.wait([keeping])
+
+    async def _keep(self, done: asyncio.Event) -> None:
+        while not done.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_BEAT):
+                    await done.wait()
+                return
+            with suppress(Unavailable):  # the refresh will tell
+                await self._lease()
 
     async def _lease(self) -> bool:
-        self._held_at = self._shared()
-        return await self._refreshes.lease(self._holder, self._held_at, _LEASE)
+        return await self._refreshes.lease(self._holder, self._shared(), _LEASE)
 
     async def _tell_names(self) -> None:
         self._named(await self._refreshes.people(), await self._refreshes.types())
+
+    async def _tell_names_of_others(self) -> None:
+        """What another replica read, if that is news."""
+        names_at = (await self._refreshes.state()).names_at
+        if names_at != self._names_at:
+            await self._tell_names()
+            self._names_at = names_at
 
     def _log(self, outcome: Outcome, took: timedelta) -> None:
         milliseconds = round(took / timedelta(milliseconds=1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
@@ -44,7 +44,7 @@ class Outcome:
 
 
 class Refresher:
-    """Refreshes the mirror; `people` are those named in the rules, `step` is called for every page."""
+    """Refreshes the mirror; `people` are those named in the rules."""
 
     def __init__(
         self,
@@ -57,7 +57,6 @@ class Refresher:
         clock: Callable[[], datetime],
         past_days: int,
         people: Callable[[], Iterable[Person]],
-        step: Callable[[], Awaitable[None]],
     ) -> None:
         self._told = False
         self._copera = copera
@@ -68,7 +67,6 @@ class Refresher:
         self._clock = clock
         self._past_days = past_days
         self._people = people
-        self._step = step
 
     async def refresh(self) -> Outcome:
         """Refresh once and note how it went. Raises Unavailable when the database does not work."""
@@ -121,7 +119,6 @@ class Refresher:
             async with aclosing(self._copera.pages(since, ahead=True)) as pages:
                 async for page in pages:
                     listing.add(page)
-                    await self._step()
                     if at_first and len(listing.different) >= _AT_ONCE:
                         count += await _finished(storing)
                         storing = asyncio.create_task(self._writer.store(listing.take_out(), _AT_ONCE))

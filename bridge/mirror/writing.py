@@ -48,7 +48,7 @@ class MirrorWriter:
     async def store_hint(self, uid: str, booking: Booking, at: datetime) -> int:
         """Store what a webhook said at `at` of a booking that is known, until the read API is asked."""
 
-        def decide(known: Mapping[str, Kept], names: View) -> Iterator[Saving]:
+        def decide(known: Mapping[str, Kept], names: View, _: datetime | None) -> Iterator[Saving]:
             kept = known.get(uid)
             if kept is not None and kept.read_at < at:
                 record = settle(kept.record, booking, uid, self._clock(), names)
@@ -59,7 +59,7 @@ class MirrorWriter:
     async def remove(self, uid: str, asked_at: datetime) -> int:
         """Cancel a booking that the read API no longer has."""
 
-        def decide(known: Mapping[str, Kept], names: View) -> Iterator[Saving]:
+        def decide(known: Mapping[str, Kept], names: View, _: datetime | None) -> Iterator[Saving]:
             kept = known.get(uid)
             if kept is not None and kept.read_at < asked_at:
                 record = gone(kept.record, self._clock(), names)
@@ -68,14 +68,18 @@ class MirrorWriter:
         return await self._change([uid], decide)
 
     def _settled(
-        self, told: Mapping[str, tuple[Sighting, Booking]], known: Mapping[str, Kept], names: View
+        self,
+        told: Mapping[str, tuple[Sighting, Booking]],
+        known: Mapping[str, Kept],
+        names: View,
+        refreshed_at: datetime | None,
     ) -> Iterator[Saving]:
         now = self._clock()
         for uid, (sighting, booking) in told.items():
             kept = known.get(uid)
             if kept is not None and kept.read_at > sighting.read_at:
                 continue
-            record = settle(kept.record if kept else None, booking, uid, now, names)
+            record = settle(kept.record if kept else None, booking, uid, now, names, refreshed_at)
             yield _saving(kept, Kept(record, sighting.digest, sighting.read_at), now)
 
     async def _change(self, uids: Sequence[str], decide: Decide) -> int:

@@ -54,8 +54,9 @@ class Changed:
     own: Mapping[tuple[str, str], Entry]
 
 
-Decide = Callable[[Mapping[str, Kept], View], Iterable[Saving]]
-"""From what is known of some bookings, and the names that calendars show, to what is to be stored."""
+Decide = Callable[[Mapping[str, Kept], View, datetime | None], Iterable[Saving]]
+"""From what is known of some bookings, the names that calendars show, and when a refresh was last believed,
+to what is to be stored."""
 
 
 class Bookings:
@@ -84,9 +85,10 @@ class Bookings:
     async def change(self, uids: Sequence[str], decide: Decide) -> list[Saving]:
         """Store what `decide` makes of what is known; nobody else changes the mirror meanwhile."""
         async with self._database.write() as connection:
-            revision, names_at = await next_revision(connection)
+            revision, names_at, refreshed_at = await next_revision(connection)
             known = await read_known(connection, list(uids))
-            savings = list(decide(known, await self._names.view(connection, names_at)))
+            names = await self._names.view(connection, names_at)
+            savings = list(decide(known, names, refreshed_at))
             await self._store(connection, savings, revision, known.keys())
             if moved := [saving.moved_at for saving in savings if saving.moved_at]:
                 await connection.execute(update(mirror).values(names_at=max(*moved, names_at or moved[0])))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, and_, bindparam, false, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -21,11 +21,19 @@ TOPIC: Final = "mirror"
 """What is announced when feeds show something else, or have other addresses."""
 
 
-async def next_revision(connection: AsyncConnection) -> tuple[int, datetime | None]:
-    """The number of the change being made, and when names last changed; holds others off until it is over."""
+class Turn(NamedTuple):
+    """The number of the change being made; when names last changed, and when a refresh was last believed."""
+
+    revision: int
+    names_at: datetime | None
+    refreshed_at: datetime | None
+
+
+async def next_revision(connection: AsyncConnection) -> Turn:
+    """The next number, and how things stand; holds others off until the change is over."""
     statement = update(mirror).values(revision=mirror.c.revision + 1)
-    row = (await connection.execute(statement.returning(mirror.c.revision, mirror.c.names_at))).one()
-    return int(row.revision), row.names_at
+    statement = statement.returning(*(mirror.c[name] for name in Turn._fields))
+    return Turn(*(await connection.execute(statement)).one())
 
 
 async def read_people(connection: AsyncConnection) -> tuple[Person, ...]:

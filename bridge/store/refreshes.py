@@ -131,7 +131,7 @@ class Refreshes:
         await renaming.look(self._database)
         async with self._database.write() as connection:
             await self._replace(connection, table, rows, lost)
-            revision, _ = await next_revision(connection)
+            revision = (await next_revision(connection)).revision
             await connection.execute(update(mirror).values(names_at=now))
             await renaming.apply(connection, revision)
             await self._database.announce(connection, TOPIC)

@@ -30,7 +30,7 @@ async def keep_up(database: Database, now: datetime) -> bool:
     async with database.write() as connection:
         if await connection.scalar(said.returning(facts.c.key)) is None:
             return False
-        revision, _ = await next_revision(connection)
+        revision = (await next_revision(connection)).revision
         rose = 0
         for table in (bookings, booking_hosts, farewells):
             rose += (await connection.execute(update(table).values(_risen(table, revision, now)))).rowcount

@@ -13,6 +13,7 @@ from ical.calendar_stream import IcsCalendarStream
 from icalendar import Event
 
 from bridge.core.bookings import (
+    PASSED_ON,
     Answer,
     Booker,
     Booking,
@@ -213,7 +214,32 @@ def test_titles() -> None:
         summary(replace(BOOKING, status="CANCELLED"), VIEWS["full"])
         == "Cancelled: Intro Call with Alice Booker"
     )
+    assert (
+        summary(replace(BOOKING, status=PASSED_ON), VIEWS["full"])
+        == "Reassigned: Intro Call with Alice Booker"
+    )
     assert summary(Booking("x"), VIEWS["full"]) == "Booking"
+
+
+@pytest.mark.parametrize(
+    ("zone", "start", "minutes", "said"),
+    [
+        ("America/New_York", "2026-11-01T05:30", 60, "1 November 2026, 01:30 UTC-4–01:30 UTC-5"),
+        ("America/New_York", "2026-11-01T06:00", 30, "1 November 2026, 01:00 UTC-5–01:30 UTC-5"),
+        ("America/New_York", "2026-11-01T07:00", 30, "1 November 2026, 02:00–02:30"),
+        ("America/New_York", "2026-03-08T06:30", 60, "8 March 2026, 01:30 UTC-5–03:30 UTC-4"),
+        ("Europe/London", "2026-10-25T00:30", 60, "25 October 2026, 01:30 UTC+1–01:30 UTC"),
+        ("Australia/Lord_Howe", "2026-04-04T14:30", 60, "5 April 2026, 01:30 UTC+11–02:00 UTC+10:30"),
+        ("Europe/Berlin", "2026-10-24T22:00", 1440, "25 October 2026, 00:00 UTC+2–23:00 UTC+1"),
+    ],
+)
+def test_a_booking_in_the_hour_when_clocks_change(zone: str, start: str, minutes: int, said: str) -> None:
+    """Its times in the booker's zone can be told apart: from 01:30 to 01:30 is no hour."""
+    begins = datetime.fromisoformat(start).replace(tzinfo=UTC)
+    ends = begins + timedelta(minutes=minutes)
+    at_night = replace(BOOKING, timezone=zone, start=begins, end=ends, duration=minutes)
+    [event] = check(feed(entry(at_night)))
+    assert f"{said} ({zone})" in str(event["DESCRIPTION"])
 
 
 def test_colours() -> None:

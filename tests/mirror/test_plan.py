@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bridge.core.bookings import Booker, Booking, Directory, Host, Person
+from bridge.core.bookings import PASSED_ON, Booker, Booking, Directory, Host, Person
 from bridge.core.feeds.calendar import View
 from bridge.core.feeds.entries import Record
 from bridge.core.hints import agrees, find
@@ -130,6 +130,23 @@ def test_a_restored_database_is_ahead_of_calendars_with_the_next_change() -> Non
     assert after.team.busy.sequence > seen_by_calendars.team.busy.sequence
 
 
+def test_a_booking_that_a_restored_database_lacks_is_ahead_of_calendars() -> None:
+    """It was first told after the copy, `seen_at`, and has the state that calendars know, or a later one."""
+    copied_at, seen_at = NOW, NOW + HOUR
+    seen_by_calendars = told_of(None, BOOKING, seen_at)
+    for turn in range(1, 9):
+        moved = replace(BOOKING, start=START + turn * HOUR)
+        seen_by_calendars = told_of(seen_by_calendars, moved, seen_at + turn * HOUR)
+    restored = settle(None, moved, "u1", seen_at + 9 * HOUR, View(), copied_at)
+    assert restored.own["ana"].busy.sequence > seen_by_calendars.own["ana"].busy.sequence
+    assert restored.team.busy.sequence > seen_by_calendars.team.busy.sequence
+
+
+@pytest.mark.parametrize("pause", [timedelta(), timedelta(minutes=5), -HOUR])
+def test_what_was_made_since_the_last_refresh_begins_with_nought(pause: timedelta) -> None:
+    assert settle(None, BOOKING, "u1", NOW, View(), NOW - pause).team.full.sequence == 0
+
+
 def test_without_a_start_the_last_one_known_stays() -> None:
     record = told_of(None, BOOKING)
     assert told_of(record, replace(BOOKING, start=None, end=None)) == record
@@ -149,7 +166,7 @@ def test_farewells() -> None:
     before = told_of(None, BOOKING)
     after = told_of(before, replace(BOOKING, start=START + HOUR, hosts=(Host("bo"),)), NOW + HOUR)
     ((host, left),) = after.parted.items()
-    assert (host, left.booking.status, left.booking.start) == ("ana", "CANCELLED", START)
+    assert (host, left.booking.status, left.booking.start) == ("ana", PASSED_ON, START)
     assert left.busy.sequence > before.own["ana"].busy.sequence
     assert before.parted == told_of(before, BOOKING).parted == {}
     assert told_of(after, after.booking, NOW + 2 * HOUR) == after

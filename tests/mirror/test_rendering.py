@@ -19,7 +19,7 @@ from bridge.store.rendering import keep_up
 from tests.feeds.calendars import BOOKING, entry
 from tests.mirror.conftest import Workshop
 
-SHOWN = "9e1107dac9f0a336"
+SHOWN = "f1dadc8dc9b37d86"
 """The digest of what was shown when `RENDERING` was last changed."""
 
 

@@ -25,7 +25,7 @@ from bridge.core.messages.markup import web_address
 from bridge.core.text import clean
 
 TAIL: Final = b"END:VCALENDAR\r\n"
-RENDERING: Final = "1"
+RENDERING: Final = "2"
 """What `vevent` makes of a booking: to be changed whenever it makes something else of the same one."""
 REFRESH: Final = timedelta(hours=1)
 """What we ask clients to wait at least; few heed it (RFC 7986 §5.7)."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from bridge.core.bookings import CANCELLED, DECLINED, Booking
+from bridge.core.bookings import CANCELLED, DECLINED, PASSED_ON, Booking
 from bridge.core.feeds.tokens import Detail
 
 
@@ -49,7 +49,7 @@ class Record:
     """A booking as each audience's calendars show it, for what changes in one need not change in another.
 
     `team` is what the feeds of a type and of all show. `own`, by host id, is what that host's feed shows:
-    of those who host it, and of those who lost it, who keep the state that was theirs, cancelled.
+    of those who host it, and of those who lost it, who keep the state that was theirs, called off.
     """
 
     team: Entry
@@ -76,5 +76,5 @@ class Record:
 
 
 def is_off(booking: Booking) -> bool:
-    """Whether the booking will not take place."""
-    return booking.status in {CANCELLED, DECLINED}
+    """Whether the booking will not take place, or not with this host."""
+    return booking.status in {CANCELLED, DECLINED, PASSED_ON}
