@@ -33,7 +33,7 @@ from bridge.departing import watched
 from bridge.metrics import Metrics
 from bridge.mirror import Mirror
 from bridge.outflow import Outflow
-from bridge.readiness import Readiness
+from bridge.readiness import Readiness, overdue
 from bridge.repair import PATIENCE, Repair
 from bridge.retention import Retention
 from bridge.router import Router
@@ -232,6 +232,7 @@ class Service:
             secret=_revealed(settings.bridge_secret) or "",
             public_url=settings.bridge_public_url,
             past_days=settings.bridge_feed_past_days,
+            overdue=overdue(timedelta(seconds=settings.bridge_sync_interval)),
             clock=self.clock,
             observe=lambda status, _: self.metrics.feed_requests.labels(str(status)).inc(),
         )

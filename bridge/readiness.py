@@ -128,7 +128,7 @@ class Readiness:
             return {"copera": copera, "mirror": never}
         age = now - state.refreshed_at
         said = f"{state.size} bookings, read in full {age.total_seconds():.0f} s ago"
-        word = "degraded" if age > max(_LATE * self._interval, _OLD) else "ok"
+        word = "degraded" if age > overdue(self._interval) else "ok"
         return {"copera": copera, "mirror": Part(word, said, state.refreshed_at.isoformat())}
 
     async def metrics(self) -> bytes:
@@ -150,6 +150,11 @@ class Readiness:
         self._metrics.rules_valid.set(0 if self._rulebook.problems else 1)
         self._metrics.rules_loaded.set(self._rulebook.loaded_at.timestamp())
         return self._metrics.text()
+
+
+def overdue(interval: timedelta) -> timedelta:
+    """The age from which on the mirror, refreshed at this interval, is no longer taken for up to date."""
+    return max(_LATE * interval, _OLD)
 
 
 def _text(moment: datetime | None) -> str:

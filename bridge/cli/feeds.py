@@ -37,6 +37,7 @@ def add_to(application: typer.Typer) -> None:
     application.add_typer(commands, name="feeds")
 
 
+_KINDS: Final = ("all", "host", "type")
 _WHO: Final = typer.Argument(metavar="WHO", help="A host's id or e-mail, type:NAME, or all.")
 
 
@@ -93,6 +94,8 @@ async def _url(settings: Settings, who: str, detail: str, alarm: str) -> int:
         try:
             feed = await register.choose(who)
             typer.echo(await register.address(feed, _options(feed, detail, alarm)))
+            if settings.copera_api_token is None:
+                typer.echo("booking-bridge: it shows nothing until COPERA_API_TOKEN is set", err=True)
         except (UnknownFeed, ValueError) as problem:
             typer.echo(f"booking-bridge: {problem}", err=True)
             return 1 if isinstance(problem, UnknownFeed) else 2
@@ -185,18 +188,24 @@ class _Register:
             fetched.setdefault((fetch.who, fetch.options), {})[fetch.client] = fetch.at
         usual = [(feed, default_options(feed)) for feed in generations]
         others = [each for each in fetched if each[0] in generations and each not in usual]
+        names = {feed: feed_name(feed, people, types) for feed in generations}
+
+        def place(one: tuple[Who, Options]) -> tuple[object, ...]:
+            """All, then hosts, then types, each by name; its usual address first."""
+            feed, options = one
+            name = names[feed].casefold()
+            return _KINDS.index(feed.kind), name, feed.key, one not in usual, options.detail, options.alarm
+
         return [
             _Row(
                 feed.key,
-                feed_name(feed, people, types),
+                names[feed],
                 options.detail,
                 options.alarm,
                 self._address(feed, generations[feed], options),
                 fetched.get((feed, options), {}),
             )
-            for feed, options in sorted(
-                [*usual, *others], key=lambda one: (one[0].key, one not in usual, one[1].detail, one[1].alarm)
-            )
+            for feed, options in sorted([*usual, *others], key=place)
         ]
 
     def _address(self, feed: Who, generation: int, options: Options) -> str:

@@ -55,7 +55,7 @@ class Changed:
 
 
 Decide = Callable[[Mapping[str, Kept], View, datetime | None], Iterable[Saving]]
-"""From what is known of some bookings, the names that calendars show, and when a refresh was last believed,
+"""From what is known of some bookings, the names that calendars show, and when a refresh was last accepted,
 to what is to be stored."""
 
 

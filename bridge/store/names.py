@@ -22,7 +22,7 @@ TOPIC: Final = "mirror"
 
 
 class Turn(NamedTuple):
-    """The number of the change being made; when names last changed, and when a refresh was last believed."""
+    """The number of the change being made; when names last changed, and when a refresh was last accepted."""
 
     revision: int
     names_at: datetime | None

@@ -165,9 +165,9 @@ class FeedCache:
         return timedelta(seconds=monotonic() - self._looked)
 
     @property
-    def is_filled(self) -> bool:
-        """Whether a refresh of the mirror was ever accepted."""
-        return self.state is not None and self.state.refreshed_at is not None
+    def refreshed_at(self) -> datetime | None:
+        """When a refresh of the mirror was last accepted; None before the first."""
+        return self.state.refreshed_at if self.state else None
 
     def name(self, who: Who) -> str:
         """What calendars call a feed."""

@@ -33,7 +33,10 @@ _SHOWS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What the page is made of: `address` ends in .ics, `fetches` are the last ones by client."""
+    """What the page is made of: `address` ends in .ics, `fetches` are the last ones by client.
+
+    `stale`: since when Copera could not be read, where that is too long.
+    """
 
     name: str
     address: str
@@ -42,6 +45,7 @@ class Page:
     view: View
     fetches: Mapping[str, datetime]
     now: datetime
+    stale: datetime | None = None
 
 
 class Template:
@@ -99,6 +103,7 @@ class Renderer:
                 for one in CLIENTS
             ],
             fetched=bool(page.fetches),
+            stale=_ago(page.now, page.stale) if page.stale else "",
         )
 
 

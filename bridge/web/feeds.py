@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
@@ -57,7 +57,10 @@ class NotYet(Exception):
 
 
 class Feeds:
-    """The handlers of feed addresses. Run `run` as a task: it writes down who fetched what."""
+    """The handlers of feed addresses. Run `run` as a task: it writes down who fetched what.
+
+    When the mirror is `overdue`, refreshed so long ago, the page says so.
+    """
 
     def __init__(
         self,
@@ -66,6 +69,7 @@ class Feeds:
         secret: str,
         public_url: str,
         past_days: int,
+        overdue: timedelta,
         clock: Callable[[], datetime],
         observe: Callable[[int, str], None] = lambda status, client: None,
     ) -> None:
@@ -75,6 +79,7 @@ class Feeds:
         self._store = FeedStore(database)
         self._bookings = Bookings(database)
         self._public_url = public_url.rstrip("/")
+        self._overdue = overdue
         self._clock = clock
         self._observe = observe
         self._fetched: dict[str, Shown] = {}
@@ -133,7 +138,7 @@ class Feeds:
         who, generation = self._cache.registry.get(claim.handle, (None, 0))
         if not self._tokens.verify(claim, generation):
             raise NoSuchFeed
-        if not self._cache.is_filled:
+        if self._cache.refreshed_at is None:
             raise NotYet
         if who is None:
             raise NoSuchFeed
@@ -195,7 +200,9 @@ class Feeds:
         if (shown := self._fetched.get(feed_key(who, options))) is not None:
             fetches |= shown.fetched
         address = f"{self._public_url}/feeds/{request.match_info['token']}.ics"
-        page = Page(self._cache.name(who), address, options, entries, view, fetches, now)
+        read_at = self._cache.refreshed_at
+        stale = read_at if read_at is not None and now - read_at > self._overdue else None
+        page = Page(self._cache.name(who), address, options, entries, view, fetches, now, stale)
         return _html(200, render(page), render.policy, _NEVER_KEPT)
 
 

@@ -260,7 +260,7 @@ class _Handler(web.RequestHandler):
         request: web.BaseRequest,
         status: int = 500,
         exc: BaseException | None = None,
-        message: str | None = None,  # noqa: ARG002 - it repeats what was sent, which may be a feed's address
+        message: str | None = None,
     ) -> web.StreamResponse:
         """The answer to what is not HTTP."""
         phrase = HTTPStatus(status).phrase

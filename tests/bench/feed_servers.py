@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import uvloop
@@ -34,6 +34,7 @@ async def main(kind: str, target: str) -> None:
             await open_database(target),
             secret=SECRET,
             public_url="http://localhost",
+            overdue=timedelta(hours=1),
             past_days=90,
             clock=lambda: datetime.now(UTC),
         )

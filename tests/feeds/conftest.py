@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from datetime import timedelta
 
 import pytest
 from aiohttp import ClientResponse, ClientSession, DummyCookieJar
@@ -61,6 +62,7 @@ async def site(workshop: Workshop) -> AsyncIterator[Site]:
         secret=SECRET,
         public_url=PUBLIC,
         past_days=90,
+        overdue=timedelta(minutes=15),
         clock=workshop.clock,
     )
     server = TestServer(application(feeds))

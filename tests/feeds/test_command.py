@@ -53,8 +53,9 @@ def feeds(run: Run, migrated_file: Path, tmp_path: Path) -> Run:
     asyncio.run(_fill(url))
     settings = {"BRIDGE_PUBLIC_URL": "https://bridge.example.com", "BRIDGE_SECRET": SECRET}
 
-    def run_feeds(*arguments: str) -> tuple[int, str, str]:
-        return run("feeds", *arguments, BRIDGE_DATABASE_URL=url, **settings)
+    def run_feeds(*arguments: str, token: str = "cp_pat_x") -> tuple[int, str, str]:
+        environment = {"BRIDGE_DATABASE_URL": url, "COPERA_API_TOKEN": token, **settings}
+        return run("feeds", *arguments, **environment)
 
     return run_feeds
 
@@ -72,6 +73,30 @@ def test_list(feeds: Run) -> None:
     assert of_ana[1].startswith("    last fetched by Google: ")
     assert of_ana[2] == f"  {address(ANA, Options('busy', 15))} (busy, reminder 15 min before)"
     assert sorted(line.split()[3] for line in of_ana[3:]) == ["Apple:", "Google:"]
+
+
+def test_list_goes_by_names(feeds: Run, tmp_path: Path) -> None:
+    """Not by ids, which tell nobody anything."""
+    asyncio.run(_name(f"sqlite:///{tmp_path / 'bridge.db'}", {"h0": "Zoë", "h2": "ada", "h3": "Bo"}))
+    names = [line for line in feeds("list")[1].splitlines() if line.startswith("Bookings: ")]
+    assert names == [f"Bookings: {name}" for name in ("ada", "Ana Lima", "Bo", "Zoë", "Intro Call")]
+
+
+async def _name(url: str, people: dict[str, str]) -> None:
+    database = await open_database(url)
+    named = [Person(host, name) for host, name in {"h1": "Ana Lima", **people}.items()]
+    await Refreshes(database).save_people(named, NOW)
+    await FeedStore(database).register([Who("host", host) for host in people], NOW)
+    await database.close()
+
+
+def test_url_without_a_token(feeds: Run) -> None:
+    """The address is right, and nothing would be seen there."""
+    assert feeds("url", "h1", token="") == (
+        0,
+        address(ANA, Options()) + "\n",
+        "booking-bridge: it shows nothing until COPERA_API_TOKEN is set\n",
+    )
 
 
 def test_list_for_programs(feeds: Run) -> None:

@@ -137,6 +137,19 @@ async def test_nothing_booked(site: Site) -> None:
     assert "No calendar has fetched this address yet" in text
 
 
+async def test_copera_is_down(site: Site) -> None:
+    """The page tells that news are missing, and since when; not while all is well."""
+    who = await book(site)
+    assert "Copera was last read" not in await page(site, who)
+    site.workshop.clock.ahead = timedelta(hours=3, minutes=1)
+    text = await page(site, who)
+    assert "Copera was last read 3 hours ago" in text
+    assert "up to date within seconds" not in text
+    await site.workshop.mirror.refresh()
+    site.feeds.invalidate()
+    assert "Copera was last read" not in await page(site, who)
+
+
 @pytest.fixture
 async def tab(tmp_path: Path) -> AsyncIterator[Browser]:
     if program() is None:
@@ -186,6 +199,39 @@ async def test_copying_without_https(site: Site, tab: Browser) -> None:
         while await tab.value("document.getElementById('copy').textContent") != "Copied":
             await asyncio.sleep(0.05)
     assert await tab.value("window.copied") == f"{PUBLIC}{site.path(who)}.ics"
+
+
+async def test_when_clocks_change(site: Site, tab: Browser) -> None:
+    """A booking in the hour that comes twice: both its times, told apart."""
+    site.workshop.stand_in.load(1)
+    autumn = datetime(SOON.year + 1, 10, 31, 0, 30, tzinfo=UTC)
+    autumn -= timedelta(days=(autumn.weekday() + 1) % 7)  # the last Sunday, on which Berlin's clocks go back
+    owl = {"name": "Owl", "email": "owl@example.com"}
+    site.workshop.stand_in.calendar.create("Intro Call", start=autumn, booker=owl, minutes=60)
+    await site.workshop.mirror.refresh()
+    site.workshop.clock.ahead = autumn - timedelta(days=1) - datetime.now(UTC)
+    await tab.look(zone="Europe/Berlin")
+    await tab.open(str(site.server.make_url(site.path())))
+    times = await tab.value("[...document.querySelectorAll('li')].map(item => item.textContent)")
+    [shown] = [text for text in times if "Owl" in text]
+    assert "GMT+2" in shown
+    assert "GMT+1" in shown
+
+
+async def test_copying_leaves_the_keyboard_where_it_was(site: Site, tab: Browser) -> None:
+    """Whoever pressed the button with a key can go on from there."""
+    who = await book(site)
+    await tab.open(str(site.server.make_url(site.path(who))))
+    await tab.value("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    await tab.call("Emulation.setFocusEmulationEnabled", enabled=True)
+    await tab.value("document.getElementById('copy').focus()")
+    for kind in ("keyDown", "keyUp"):
+        key = {"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13, "text": "\r"}
+        await tab.call("Input.dispatchKeyEvent", type=kind, **key)
+    async with asyncio.timeout(120):
+        while await tab.value("document.getElementById('copy').textContent") != "Copied":
+            await asyncio.sleep(0.05)
+    assert await tab.value("document.activeElement.id") == "copy"
 
 
 async def test_no_calendar_in_a_browser(site: Site, tab: Browser) -> None:
