@@ -262,7 +262,7 @@ class _Handler(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """The answer to what is not HTTP."""
+        """The answer to what is not HTTP; `message` repeats it, which may be a feed's address."""
         phrase = HTTPStatus(status).phrase
         return super().handle_error(request, status, exc, f"{phrase}: this is not a valid HTTP request.\n")
 
