@@ -18,11 +18,11 @@ from bridge.core.retry import Outcome, Verdict
 from bridge.core.rules.destinations import spoken
 from bridge.core.slack_values import Purpose
 from bridge.database import Unavailable
-from bridge.folding import Fold
-from bridge.outflow import Outflow
+from bridge.log_throttle import LogThrottle
+from bridge.pacer import Pacer
 from bridge.slack import Slack
-from bridge.store.doorkeeper import Candidate, Claimant
 from bridge.store.facts import Facts
+from bridge.store.gate_policy import Candidate, Claimant
 from bridge.store.gates import Gates
 from bridge.store.history import History
 
@@ -61,7 +61,7 @@ class Alerts:
         gates: Gates,
         history: History,
         claimant: Claimant,
-        outflow: Outflow,
+        pacer: Pacer,
         clock: Callable[[], datetime],
     ) -> None:
         self._slack = slack
@@ -70,12 +70,12 @@ class Alerts:
         self._gates = gates
         self._history = history
         self._claimant = claimant
-        self._outflow = outflow
+        self._pacer = pacer
         self._clock = clock
         self._begun = clock()
         self._lines: dict[str, Counter[str]] = {}
         self._arrived = asyncio.Event()
-        self._away = Fold()
+        self._away = LogThrottle()
 
     async def report(self, kind: str, line: str) -> None:
         """Have a line told under the heading of its kind; never waits for Slack."""
@@ -118,7 +118,7 @@ class Alerts:
             return self._clear()
         if not await self._facts.take("alerts", now, EVERY):
             return None
-        if not await self._gates.pass_one(self._claimant, Candidate(channel, "post", edits=False), now):
+        if not await self._gates.admit_one(self._claimant, Candidate(channel, "post", edits=False), now):
             return None
         if SHARED in self._lines and not await self._facts.change(_said(SHARED), self._shared_text(), now):
             del self._lines[SHARED]  # another replica told it
@@ -135,7 +135,7 @@ class Alerts:
         title = f"booking-bridge: {', '.join(told)}"
         said = [line for lines in told.values() for line in _listed(lines)]
         message = render_alert(title, [*said, *(HINTS[kind] for kind in told if kind in HINTS)])
-        async with self._outflow.turn(channel):
+        async with self._pacer.turn(channel):
             if channel.startswith(_WEBHOOK):
                 outcome = await self._slack.post_webhook(channel.removeprefix(_WEBHOOK), message)
             else:

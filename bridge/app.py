@@ -29,10 +29,10 @@ from bridge.courier.courier import Courier
 from bridge.courier.sending import Sender
 from bridge.current_knowledge import CurrentKnowledge
 from bridge.database import Database, open_database
-from bridge.departing import watched
+from bridge.fencing import tracing
 from bridge.metrics import Metrics
 from bridge.mirror import Mirror
-from bridge.outflow import Outflow
+from bridge.pacer import Pacer
 from bridge.readiness import Readiness, overdue
 from bridge.repair import PATIENCE, Repair
 from bridge.retention import Retention
@@ -85,12 +85,12 @@ class Service:
         settings: Settings,
         *,
         clock: Clock = utc_now,
-        reach: Callable[[str], None] = lambda step: None,
+        fail_point: Callable[[str], None] = lambda step: None,
         patience: timedelta = PATIENCE,
     ) -> None:
         self._settings = settings
         self.clock = clock
-        self._reach = reach
+        self._fail_point = fail_point
         self._patience = patience
         self._tasks = Tasks()
         self._open = AsyncExitStack()
@@ -136,7 +136,7 @@ class Service:
             cookie_jar=aiohttp.DummyCookieJar(),  # Slack's API keeps no state in cookies
             json_serialize=as_json,
             response_class=Answer,
-            trace_configs=None if database.is_alone else [watched()],
+            trace_configs=None if database.is_exclusive else [tracing()],
         )
         self._slack = Slack(
             self._session,
@@ -154,7 +154,7 @@ class Service:
             )
 
     def _build_line(self, database: Database) -> None:
-        settings, clock, reach = self._settings, self.clock, self._reach
+        settings, clock, fail_point = self._settings, self.clock, self._fail_point
         self.events = Events(database)
         self._intake = Intake(database)
         self.deliveries = Deliveries(database)
@@ -178,7 +178,7 @@ class Service:
             clock=shared,
             heard=self._hint,
             observe=lambda routed: self.metrics.count_matches(match.rule for match in routed.matches),
-            reach=reach,
+            fail_point=fail_point,
             busy=lambda: self._intake.is_flooded,
         )
         self._build_sending(database, shared)
@@ -189,7 +189,7 @@ class Service:
         settings = self._settings
         workspace = minute_pace(settings.bridge_workspace_rate)
         channel = channel_pace(settings.bridge_channel_rate)
-        outflow = Outflow(channel)
+        pacer = Pacer(channel)
         claimant = Claimant(
             owner=f"{socket.gethostname()[:20]}:{os.getpid()}:{os.urandom(3).hex()}",
             channel=channel,
@@ -203,14 +203,14 @@ class Service:
             gates=self.deliveries.gates,
             history=History(database),
             claimant=claimant,
-            outflow=outflow,
+            pacer=pacer,
             clock=clock,
         )
         addresses = Addresses(self._slack, SlackNames(database), clock)
         self.courier = Courier(
             database,
             self.deliveries,
-            Sender(self._slack, addresses, self.knowledge, outflow, clock, self._reach),
+            Sender(self._slack, addresses, self.knowledge, pacer, clock, self._fail_point),
             claimant,
             clock=clock,
             report=self.alerts.report,
@@ -292,7 +292,7 @@ class Service:
             clock=self.clock,
             proxies=settings.bridge_trusted_proxies,
             observe=self.metrics.count_event,
-            reach=self._reach,
+            fail_point=self._fail_point,
         )
         health = Health(self._readiness.parts, self._readiness.metrics)
         self._server = Server([*webhook.routes(), *self._feeds.routes(), *health.routes()])

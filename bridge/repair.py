@@ -85,7 +85,7 @@ class Repair:
                 await self.repair()
                 pause = await self._pause()
             except Unavailable as trouble:
-                self._database.tell_away("repair", trouble)
+                self._database.log_unavailable("repair", trouble)
                 pause = _LONGEST_WAIT
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):

@@ -37,7 +37,7 @@ class Retention:
                 if await self._facts.take("retention", self._clock(), EVERY):
                     await self.erase()
             except Unavailable as trouble:
-                self._database.tell_away("retention", trouble)
+                self._database.log_unavailable("retention", trouble)
             await asyncio.sleep(_LOOK)
 
     async def erase(self) -> int:

@@ -20,13 +20,13 @@ from bridge.core.repair import is_told
 from bridge.core.routing import route
 from bridge.database import Database, Unavailable
 from bridge.store.events import TOPIC
-from bridge.store.routing import KnownState, Received, Routed, RoutingStore, RoutingTurn
+from bridge.store.routing import KnownState, Received, Routed, RoutingStore, RoutingTransaction
 
 log = structlog.get_logger()
 
 BATCH: Final = 64
 _IDLE: Final = 10.0
-"""Seconds after which the database is looked at unasked, should an announcement be lost."""
+"""Seconds after which the database is looked at unasked, should a notification be lost."""
 
 _RETRY: Final = 1.0
 _BREATH: Final = 0.02
@@ -48,7 +48,7 @@ class Router:
         clock: Callable[[], datetime],
         heard: Callable[[Event], None] = lambda event: None,
         observe: Callable[[Routed], None] = lambda routed: None,
-        reach: Callable[[str], None] = lambda step: None,
+        fail_point: Callable[[str], None] = lambda step: None,
         busy: Callable[[], bool] = lambda: False,
     ) -> None:
         self._database = database
@@ -57,7 +57,7 @@ class Router:
         self._clock = clock
         self._heard = heard
         self._observe = observe
-        self._reach = reach
+        self._fail_point = fail_point
         self._busy = busy
         self._kept = ""
         self._behind_since: float | None = None
@@ -75,7 +75,7 @@ class Router:
                     self._behind_since = None
                     await self._database.wait(TOPIC, _IDLE)
             except Unavailable as trouble:
-                self._database.tell_away("router", trouble)
+                self._database.log_unavailable("router", trouble)
                 await asyncio.sleep(_RETRY)
 
     async def _give_way(self) -> None:
@@ -94,19 +94,19 @@ class Router:
         """Route the next events; how many there were."""
         knowledge = self._knowledge()
         now = self._clock()
-        routed = await self._store.take_turn(lambda turn: self._route_some(turn, knowledge, now))
+        routed = await self._store.locked(lambda turn: self._route_some(turn, knowledge, now))
         if not routed:
             return 0
         self._kept = knowledge.rules.hash
-        self._reach("routed")
-        self._store.ring()
+        self._fail_point("routed")
+        self._store.wake()
         for item in routed:
             self._tell(item, now)
         return len(routed)
 
-    def _route_some(self, turn: RoutingTurn, knowledge: Knowledge, now: datetime) -> list[Routed]:
+    def _route_some(self, turn: RoutingTransaction, knowledge: Knowledge, now: datetime) -> list[Routed]:
         routed, learnt = route_batch(turn, turn.received(BATCH), knowledge)
-        self._reach("routing")
+        self._fail_point("routing")
         if routed:
             if knowledge.rules.hash != self._kept:
                 turn.keep_rules(knowledge.rules, now)
@@ -139,7 +139,7 @@ def _other_name(item: Routed) -> str | None:
 
 
 def route_batch(
-    turn: RoutingTurn, received: Sequence[Received], knowledge: Knowledge
+    turn: RoutingTransaction, received: Sequence[Received], knowledge: Knowledge
 ) -> tuple[list[Routed], list[Name]]:
     """Decide over events in the order in which they take effect; and the names that were learnt."""
     readings = sorted(map(_Reading, received), key=lambda reading: reading.place)

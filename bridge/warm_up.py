@@ -24,7 +24,7 @@ from bridge.router import route_batch
 from bridge.store.deliveries import Attempt, Card, Claimant, Deliveries, Delivery, Settlement
 from bridge.store.intake import received_row
 from bridge.store.people import SlackPlace
-from bridge.store.routing import RoutingTurn
+from bridge.store.routing import RoutingTransaction
 from bridge.tables.delivery import events
 
 log = structlog.get_logger()
@@ -55,7 +55,7 @@ def _play(
 ) -> None:
     """Within one transaction; what waits already may be taken instead of what is made up."""
     database.append_within(connection, events, [_event(now)], key="id")
-    turn = RoutingTurn(database, connection)
+    turn = RoutingTransaction(database, connection)
     routed, learnt = route_batch(turn, turn.received(1), knowledge)
     turn.write(routed, knowledge.rules.hash, now, learnt)
     claimed = deliveries.claim_within(connection, _CLAIMANT, 1, now).deliveries

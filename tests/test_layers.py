@@ -24,7 +24,7 @@ LAYERS = (
     {"database", "migrations"},
     {
         *("tables", "settings", "rules_file", "current_knowledge", "logs", "metrics", "tasks"),
-        *("sqlite_writer", "folding", "departing", "outflow", "garbage_collector"),
+        *("log_throttle", "fencing", "pacer", "garbage_collector"),
     },
     {"setting_values"},
     {"core"},

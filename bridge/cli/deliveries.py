@@ -24,7 +24,7 @@ from bridge.cli.common import (
 from bridge.core.rules.destinations import spoken
 from bridge.database import Database
 from bridge.rules_file import Unreadable, read_people
-from bridge.store.doorkeeper import TOKEN, WEBHOOK, WORKSPACE, Gate
+from bridge.store.gate_policy import TOKEN, WEBHOOK, WORKSPACE, Gate
 from bridge.store.gates import Gates
 from bridge.store.history import DeliveryRecord, History
 from bridge.store.refreshes import Refreshes

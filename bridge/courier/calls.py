@@ -21,8 +21,8 @@ from bridge.core.messages.messages import Rendered, render_plain
 from bridge.core.retry import WAITED, Outcome, Verdict
 from bridge.core.slack_values import Purpose
 from bridge.courier.addresses import Addresses, Unreachable
-from bridge.departing import departing
-from bridge.outflow import Outflow
+from bridge.fencing import fenced
+from bridge.pacer import Pacer
 from bridge.slack import TOO_LONG, CallError, Slack
 from bridge.store.delivery import Attempt, Delivery
 from bridge.store.people import SlackPlace
@@ -65,18 +65,18 @@ class Calls:
         addresses: Addresses,
         delivery: Delivery,
         *,
-        outflow: Outflow,
+        pacer: Pacer,
         clock: Callable[[], datetime],
-        reach: Callable[[str], None],
+        fail_point: Callable[[str], None],
         holds: Callable[[], bool],
         told: Mapping[tuple[str, str], str],
     ) -> None:
         self._slack = slack
         self._addresses = addresses
         self._delivery = delivery
-        self._outflow = outflow
+        self._pacer = pacer
         self._clock = clock
-        self._reach = reach
+        self._fail_point = fail_point
         self._holds = holds
         self._told = told
         self.plain = delivery.plain
@@ -118,7 +118,7 @@ class Calls:
             "chat.update", message, lambda form: self._slack.edit(place.channel, place.ts, form)
         )
         if outcome.verdict is Verdict.SENT:
-            self._reach("card edited")
+            self._fail_point("card edited")
         return outcome
 
     async def post_webhook(self, name: str, message: Rendered) -> None:
@@ -136,7 +136,7 @@ class Calls:
     def _accepted(self, outcome: Outcome) -> Place:
         if outcome.verdict is not Verdict.SENT:
             raise Failed(outcome)
-        self._reach("accepted by slack")
+        self._fail_point("accepted by slack")
         return Place(outcome.channel, outcome.ts)
 
     async def _post(self, address: str, message: Rendered, purpose: Purpose) -> Outcome:
@@ -170,7 +170,7 @@ class Calls:
             self._cannot_look_up(problem.outcome)
             return None
         self._note("look-up", "found" if found else "not found", begun)
-        self._reach("looked up")
+        self._fail_point("looked up")
         return found
 
     def _cannot_look_up(self, outcome: Outcome) -> None:
@@ -208,13 +208,13 @@ class Calls:
         self, method: str, call: Callable[[Rendered], Awaitable[Outcome]], form: Rendered
     ) -> Outcome:
         is_post = method != "chat.update"
-        async with self._outflow.turn(self._delivery.destination) if is_post else nullcontext():
+        async with self._pacer.turn(self._delivery.destination) if is_post else nullcontext():
             if not self._holds():  # another replica may have taken it over, and may be sending it now
                 raise Failed(Outcome(Verdict.TRANSIENT, WAITED))
             begun = time.monotonic()
-            with departing(self._holds) as departure:
+            with fenced(self._holds) as fence:
                 outcome = await call(form)
-            if departure.refused:
+            if fence.refused:
                 raise Failed(Outcome(Verdict.TRANSIENT, WAITED))
         self._note(method, outcome.error or "ok", begun)
         return outcome

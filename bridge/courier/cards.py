@@ -11,7 +11,7 @@ from bridge.core.retry import Verdict, problem
 from bridge.courier.calls import Calls, Failed, Place
 from bridge.courier.showing import Showing
 from bridge.store.delivery import Card, Delivery
-from bridge.store.doorkeeper import REFRESH
+from bridge.store.gate_policy import REFRESH
 
 log = structlog.get_logger()
 

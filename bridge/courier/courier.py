@@ -18,7 +18,7 @@ from bridge.courier.watch import Watch, public, tell_shut
 from bridge.database import Database, Unavailable
 from bridge.slack import TIMEOUT
 from bridge.store.deliveries import LEASE, Deliveries, Delivery, Settlement
-from bridge.store.doorkeeper import TOKEN, Claimant
+from bridge.store.gate_policy import TOKEN, Claimant
 from bridge.store.routing import TOPIC
 
 log = structlog.get_logger()
@@ -30,7 +30,7 @@ _ROOM: Final = PARALLEL // 4
 """Claims are taken together, so that a backlog costs few transactions."""
 
 _IDLE: Final = 10.0
-"""Seconds after which the database is looked at unasked, should an announcement be lost."""
+"""Seconds after which the database is looked at unasked, should a notification be lost."""
 
 _RETRY: Final = 1.0
 _GATHER: Final = 0.05
@@ -96,13 +96,13 @@ class Courier:
         try:
             self._sender.told = await doubt_backlog(self._database, self._sender.slack)
         except Unavailable as trouble:
-            self._database.tell_away("courier", trouble)
+            self._database.log_unavailable("courier", trouble)
 
     def stop(self) -> None:
         """Claim nothing more."""
         self._stopping = True
         self._hurry.set()
-        self._database.ring(TOPIC)
+        self._database.wake(TOPIC)
 
     def claims(self) -> Sequence[int]:
         """The claims that are being worked on, by seq."""
@@ -117,14 +117,14 @@ class Courier:
                 self._held[seq] = begun
 
     def _holds(self, seq: int) -> bool:
-        return self._database.is_alone or time.monotonic() - self._held.get(seq, 0) < _MARGIN
+        return self._database.is_exclusive or time.monotonic() - self._held.get(seq, 0) < _MARGIN
 
     async def _claim_all(self) -> None:
         while not self._stopping:
             try:
                 pause = await self._claim()
             except Unavailable as trouble:
-                self._database.tell_away("courier", trouble)
+                self._database.log_unavailable("courier", trouble)
                 pause = _RETRY
             await self._database.wait(TOPIC, pause)
 
@@ -148,9 +148,9 @@ class Courier:
 
     async def _send(self, delivery: Delivery) -> None:
         begun = time.monotonic()
-        self._sender.reach("claimed")
+        self._sender.fail_point("claimed")
         settlement = await self._sender.send(delivery, lambda: self._holds(delivery.seq))
-        self._sender.reach("sent")
+        self._sender.fail_point("sent")
         _tell(settlement, time.monotonic() - begun)
         self._done.put_nowait(settlement)
         if self._stopping or delivery.probes or settlement.state not in {"sent", "skipped"}:
@@ -172,9 +172,9 @@ class Courier:
                 self._inflight.pop(settlement.delivery.seq, None)
                 self._held.pop(settlement.delivery.seq, None)
                 self._done.task_done()
-            self._sender.reach("settled")
+            self._sender.fail_point("settled")
             if self._more or any(settlement.state == "waiting" for settlement in batch):
-                self._database.ring(TOPIC)
+                self._database.wake(TOPIC)
 
     async def _settle_batch(self, batch: list[Settlement]) -> None:
         """Write outcomes down, however long the database takes: they must not be sent again."""
@@ -185,7 +185,7 @@ class Courier:
                 )
                 break
             except Unavailable as trouble:
-                self._database.tell_away("courier", trouble)
+                self._database.log_unavailable("courier", trouble)
                 await asyncio.sleep(_RETRY)
         for gate in settled.shut:
             tell_shut(gate)

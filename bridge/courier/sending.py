@@ -18,10 +18,10 @@ from bridge.courier.calls import Calls, Failed
 from bridge.courier.cards import CardWork
 from bridge.courier.showing import Showing
 from bridge.database import Unavailable
-from bridge.outflow import Outflow
+from bridge.pacer import Pacer
 from bridge.slack import Slack
 from bridge.store.delivery import Delivery, Settlement
-from bridge.store.doorkeeper import REFRESH, WEBHOOK
+from bridge.store.gate_policy import REFRESH, WEBHOOK
 
 log = structlog.get_logger()
 
@@ -37,23 +37,23 @@ def _always() -> bool:
 
 
 class Sender:
-    """Sends deliveries. `reach` is told of every step, so that tests can stop the process there."""
+    """Sends deliveries. `fail_point` is told of every step, so that tests can stop the process there."""
 
     def __init__(
         self,
         slack: Slack,
         addresses: Addresses,
         knowledge: Callable[[], Knowledge],
-        outflow: Outflow,
+        pacer: Pacer,
         clock: Callable[[], datetime],
-        reach: Callable[[str], None] = lambda step: None,
+        fail_point: Callable[[str], None] = lambda step: None,
     ) -> None:
         self.slack = slack
         self.addresses = addresses
         self.knowledge = knowledge
-        self.outflow = outflow
+        self.pacer = pacer
         self.clock = clock
-        self.reach = reach
+        self.fail_point = fail_point
         self.told: Mapping[tuple[str, str], str] = {}  # found in Slack at the start: ts by delivery and part
 
     async def send(self, delivery: Delivery, holds: Callable[[], bool] = _always) -> Settlement:
@@ -88,9 +88,9 @@ class _Sending:
             sender.slack,
             sender.addresses,
             delivery,
-            outflow=sender.outflow,
+            pacer=sender.pacer,
             clock=sender.clock,
-            reach=sender.reach,
+            fail_point=sender.fail_point,
             holds=holds,
             told=sender.told,
         )

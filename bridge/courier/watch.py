@@ -71,7 +71,7 @@ class Watch:
             await self._deliveries.mend_times(self._clock(), beyond=_LONGEST_WAIT)
             await self._take_over()
         except Unavailable as trouble:
-            self._database.tell_away("courier", trouble)
+            self._database.log_unavailable("courier", trouble)
 
     async def run(self) -> None:
         """Beat for ever; a lost database is waited out."""
@@ -82,7 +82,7 @@ class Watch:
                 try:
                     await self._beat()
                 except Unavailable as trouble:
-                    self._database.tell_away("courier", trouble)
+                    self._database.log_unavailable("courier", trouble)
         finally:
             introduction.cancel()
 
@@ -105,7 +105,7 @@ class Watch:
             for gate in await self._deliveries.gates.refuse_token(outcome, self._clock(), jitter):
                 tell_shut(gate)
         except Unavailable as trouble:
-            self._database.tell_away("courier", trouble)
+            self._database.log_unavailable("courier", trouble)
         self.alarm()
 
     async def _beat(self) -> None:
@@ -115,27 +115,27 @@ class Watch:
         if is_due:
             await self._clock.set()
         await self._watch_clock()
-        if not self._database.is_alone:
+        if not self._database.is_exclusive:
             await self._holder.renew()
-            await self._database.end_turns()
-        if is_due or not self._database.is_alone:
+            await self._database.end_stale_locks()
+        if is_due or not self._database.is_exclusive:
             await self._take_over()
         if is_due or self._alarmed:
             await self._ask_after_token()
 
     async def _take_over(self) -> None:
         freed = await self._deliveries.recover(
-            self._clock(), working_on=self._holder.claims, alone=self._database.is_alone
+            self._clock(), working_on=self._holder.claims, exclusive=self._database.is_exclusive
         )
         if freed:
             log.info("courier.took_over", deliveries=freed)
-            self._database.ring(TOPIC)
+            self._database.wake(TOPIC)
 
     async def _ask_after_token(self) -> None:
         """Ask Slack whether a refused token works again; then one delivery tries, for all others."""
         gate = await self._deliveries.gates.token()
         self._alarmed = gate.failures > 0
-        if not gate.waits_for_slack or not await self._deliveries.gates.take_question(
+        if not gate.waits_for_slack or not await self._deliveries.gates.claim_token_check(
             self._clock(), _QUESTION
         ):
             return
@@ -147,9 +147,9 @@ class Watch:
         if not _can_post(identity):
             log.info("slack.token_refused", error="missing_scope", needed=_POSTING)
             return
-        await self._deliveries.gates.try_token(self._clock())
+        await self._deliveries.gates.retry_token(self._clock())
         log.info("slack.token_answers")
-        self._database.ring(TOPIC)
+        self._database.wake(TOPIC)
 
     async def _watch_clock(self) -> None:
         """After the clock was set back, times that were stored before would mean too long a wait."""
@@ -163,7 +163,7 @@ class Watch:
             now = self._clock()
             await self._deliveries.gates.shift(back, now)
             await self._deliveries.mend_times(now)
-            self._database.ring(TOPIC)
+            self._database.wake(TOPIC)
         self._drift = drift
 
     def _now_drift(self) -> timedelta:

@@ -19,8 +19,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from bridge.database.errors import Unavailable, translated
 from bridge.database.locks import AdvisoryLocks, end_holders
 from bridge.database.notifications import Notifications
-from bridge.folding import Fold
-from bridge.sqlite_writer import SqliteWriter
+from bridge.database.sqlite_writer import SqliteWriter
+from bridge.log_throttle import LogThrottle
 
 log = structlog.get_logger()
 
@@ -42,7 +42,7 @@ class Database:
         self._sqlite = sqlite
         self._locks = AdvisoryLocks()
         self._notifications = Notifications(writer)
-        self._away = Fold()
+        self._away = LogThrottle()
         self._waiting_parts: dict[str, None] = {}
 
     @property
@@ -55,7 +55,7 @@ class Database:
         return self._writer.dialect.name
 
     @property
-    def is_alone(self) -> bool:
+    def is_exclusive(self) -> bool:
         """Whether no other service can be working on this database."""
         return self._lock_file is not None
 
@@ -96,11 +96,11 @@ class Database:
         if self._sqlite is None or self._writing is None:
             async with self.write() as connection:
                 new = await connection.run_sync(_append_new, table, rows, key)
-                await self.announce(connection, topic)
+                await connection.run_sync(self.notify, topic)
         else:
             async with self._writing, translated():
                 new = await self._sqlite.append(table, rows, key)
-        self.ring(topic)
+        self.wake(topic)
         return new
 
     def append_within(
@@ -136,7 +136,7 @@ class Database:
             moment: datetime = await connection.scalar(_CLOCK)
         return moment
 
-    def tell_away(self, part: str, trouble: Unavailable) -> None:
+    def log_unavailable(self, part: str, trouble: Unavailable) -> None:
         """Log that a part of the service waits for the database; all parts share a line in ten seconds."""
 
         def tell(times: int) -> None:
@@ -160,16 +160,12 @@ class Database:
         if self._lock_file is not None:
             self._lock_file.close()
 
-    def ring(self, topic: str) -> None:
+    def wake(self, topic: str) -> None:
         """Wake whoever waits for this topic in this process."""
         self._notifications.wake(topic)
 
-    async def announce(self, connection: AsyncConnection, topic: str) -> None:
-        """Wake whoever waits for this topic in other processes, when the transaction commits."""
-        await connection.run_sync(self.notify, topic)
-
     def notify(self, connection: Connection, topic: str) -> None:
-        """As `announce`, within `transact`."""
+        """Wake whoever waits for this topic in other processes, when the transaction commits."""
         self._notifications.notify(connection, topic)
 
     async def wait(self, topic: str, seconds: float) -> None:
@@ -180,18 +176,18 @@ class Database:
         """Wake here whom other processes notify, for ever; waits out lost connections."""
         await self._notifications.listen()
 
-    def take_turn(self, connection: Connection, number: int) -> None:
-        """Within `transact`: let nobody else into the same turn, among all replicas, until it ends."""
+    def lock(self, connection: Connection, number: int) -> None:
+        """Within `transact`: hold a lock among all replicas until the transaction ends."""
         if not self.is_sqlite:  # which lets only one in anyhow
             self._locks.take(connection, number)
 
-    async def end_turns(self) -> None:
-        """End the turns that this process waits for and in which another one stopped. Raises Unavailable."""
+    async def end_stale_locks(self) -> None:
+        """End the locks that this process waits for and whose holder has stopped. Raises Unavailable."""
         if overdue := self._locks.overdue():
             async with self.write() as connection:
                 ended = await connection.run_sync(end_holders, overdue)
             if ended:
-                log.warning("database.turn_ended", reason="another replica stopped in it", sessions=ended)
+                log.warning("database.stale_lock_ended", reason="its holder has stopped", sessions=ended)
 
 
 def _append_new(connection: Connection, table: Table, rows: Sequence[dict[str, Any]], key: str) -> set[str]:

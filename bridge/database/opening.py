@@ -18,8 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from bridge.database.database import Database
 from bridge.database.errors import Unavailable, reason, translated
+from bridge.database.sqlite_writer import SqliteWriter
 from bridge.database.upgrade import TooNew, upgrade
-from bridge.sqlite_writer import SqliteWriter
 
 _BUSY_SECONDS: Final = 3
 _DETAIL: Final = re.compile(r"(?s)\nDETAIL:.*|(?<=query argument )\$.*")

@@ -19,7 +19,7 @@ from bridge.core.bookings import Booking
 from bridge.core.hints import MARGIN, agrees, find
 from bridge.core.refresh import Sighting, seen
 from bridge.database import Unavailable
-from bridge.folding import Fold
+from bridge.log_throttle import LogThrottle
 from bridge.mirror.writing import MirrorWriter
 from bridge.store.bookings import Bookings
 from bridge.store.refreshes import Refreshes
@@ -68,7 +68,7 @@ class Hints:
         self._waiting: dict[str, Hint] = {}
         self._arrived = asyncio.Event()
         self._ids_differ = False
-        self._unanswered = Fold()
+        self._unanswered = LogThrottle()
 
     def add(self, hint: Hint) -> None:
         """Take a hint; of several about one booking the latest counts."""

@@ -93,7 +93,7 @@ class Bookings:
             if moved := [saving.moved_at for saving in savings if saving.moved_at]:
                 await connection.execute(update(mirror).values(names_at=max(*moved, names_at or moved[0])))
             if any(saving.visible for saving in savings):
-                await self._database.announce(connection, TOPIC)
+                await connection.run_sync(self._database.notify, TOPIC)
         return savings
 
     async def _store(

@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 
 from bridge.store.delivery import Card, Delivery
-from bridge.store.doorkeeper import WEBHOOK
+from bridge.store.gate_policy import WEBHOOK
 from bridge.store.routing import known_booking, known_state
 from bridge.tables import Moment
 from bridge.tables.delivery import booking_states, cards, deliveries, events, gates

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, and_, bindparam, delete, func, insert, litera
 from bridge.database import Database
 from bridge.store.claims import CANDIDATES, CLAIMED, LEFT, active, delivery, waiting
 from bridge.store.delivery import Attempt, Card, Claimed, Delivery, Settled, Settlement
-from bridge.store.doorkeeper import Candidate, Claimant, Heard
+from bridge.store.gate_policy import CallResult, Candidate, Claimant
 from bridge.store.gates import Gates
 from bridge.store.people import SlackNames
 from bridge.store.routing import TOPIC
@@ -69,7 +69,7 @@ class Deliveries:
     ) -> tuple[dict[int, frozenset[str]], bool]:
         """What each admitted candidate probes, by seq, and whether there was any candidate."""
         query = CANDIDATES if self._database.is_sqlite else _SKIPPING_LOCKED
-        values = {"now": now, "most": limit, **self.gates.hints(connection, now)}
+        values = {"now": now, "most": limit, **self.gates.what_is_open(connection, now)}
         rows = connection.execute(query, values).all()
         if not rows:
             return {}, False
@@ -100,7 +100,7 @@ class Deliveries:
     ) -> Settled:
         """As `settle`, in a transaction that others use, too."""
         heard = [
-            Heard(item.delivery.destination, item.delivery.probes, item.outcome)
+            CallResult(item.delivery.destination, item.delivery.probes, item.outcome)
             for item in settlements
             if item.outcome and (item.delivery.probes or item.outcome.verdict != "sent")
         ]
@@ -117,7 +117,7 @@ class Deliveries:
         if calls:
             connection.execute(_ATTEMPTS, calls)
         jitter = random.random()  # noqa: S311 - spreads retries
-        shut = self.gates.hear(connection, heard, now, jitter) if heard else []
+        shut = self.gates.record(connection, heard, now, jitter) if heard else []
         ours = {item.delivery.seq for item in held}
         lost = tuple(item for item in settlements if item.delivery.seq not in ours)
         return Settled(tuple(held), lost, tuple(shut))
@@ -156,7 +156,7 @@ class Deliveries:
         now: datetime,
         *,
         working_on: Callable[[], Collection[int]] = tuple,
-        alone: bool = False,
+        exclusive: bool = False,
     ) -> int:
         """Free the claims of holders that died, or all that nobody works on when no other holder can be.
 
@@ -164,7 +164,7 @@ class Deliveries:
         process's own claims, asked within the transaction.
         """
         held = and_(active(deliveries), deliveries.c.state == "sending")
-        if not alone:
+        if not exclusive:
             held = and_(held, deliveries.c.lease_until < now)
         async with self._database.look() as connection:
             found = set(await connection.scalars(select(deliveries.c.seq).where(held)))
@@ -180,7 +180,7 @@ class Deliveries:
             idle = found - set(working_on())
             change = update(deliveries).where(held, deliveries.c.seq.in_(idle)).values(freed)
             result = await connection.execute(change)
-            await self._database.announce(connection, TOPIC)
+            await connection.run_sync(self._database.notify, TOPIC)
         return result.rowcount
 
     async def mend_times(self, now: datetime, *, beyond: timedelta = timedelta(0)) -> int:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from bridge.core.bookings import Booking
 from bridge.core.retry import Outcome
-from bridge.store.doorkeeper import Gate
+from bridge.store.gate_policy import Gate
 from bridge.store.people import SlackPlace
 from bridge.store.routing import KnownState
 

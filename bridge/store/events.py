@@ -68,8 +68,8 @@ class Events:
         change = update(events).where(events.c.id == event_id, events.c.body.is_not(None))
         async with self._database.write() as connection:
             result = await connection.execute(change.values(state="received", problem=""))
-            await self._database.announce(connection, TOPIC)
-        self._database.ring(TOPIC)
+            await connection.run_sync(self._database.notify, TOPIC)
+        self._database.wake(TOPIC)
         return result.rowcount == 1
 
     async def unrecognised(self) -> int:

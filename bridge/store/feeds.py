@@ -67,7 +67,7 @@ class FeedStore:
     async def _tell(self, connection: AsyncConnection) -> None:
         """Let every replica see that addresses changed."""
         await connection.execute(update(mirror).values(feeds_revision=mirror.c.feeds_revision + 1))
-        await self._database.announce(connection, TOPIC)
+        await connection.run_sync(self._database.notify, TOPIC)
 
     async def fetches(self, feed: Who | None = None) -> list[Fetch]:
         """Who fetched what last, the latest first; of one feed or of all."""

@@ -2,7 +2,7 @@
 
 A gate is a row: one for each destination that was paced or failed, "workspace" for all posts through
 the bot token, "edits" for its edits, "token" for the token itself. No row means open. What is decided
-over them is in `store.doorkeeper`.
+over them is in `store.gate_policy`.
 """
 
 from __future__ import annotations
@@ -15,11 +15,20 @@ from sqlalchemy import Connection, select, update
 
 from bridge.core.retry import Outcome
 from bridge.database import Database
-from bridge.store.doorkeeper import EDITS, TOKEN, WORKSPACE, Candidate, Claimant, Doorkeeper, Gate, Heard
+from bridge.store.gate_policy import (
+    EDITS,
+    TOKEN,
+    WORKSPACE,
+    CallResult,
+    Candidate,
+    Claimant,
+    Gate,
+    GatePolicy,
+)
 from bridge.store.statements import IDS, among, upsert
 from bridge.tables.delivery import gates
 
-_TURN: Final = 0x6761746573
+_LOCK: Final = 0x6761746573
 _SOME: Final = select(gates).where(among(gates.c.key))
 _AFTER_JUMP: Final = timedelta(seconds=5)
 
@@ -32,19 +41,19 @@ class Gates:
 
     def lock(self, connection: Connection) -> None:
         """Let nobody else decide over gates until this transaction ends; take it before any row."""
-        self._database.take_turn(connection, _TURN)
+        self._database.lock(connection, _LOCK)
 
     def admit(
         self, connection: Connection, claimant: Claimant, candidates: Sequence[Candidate], now: datetime
     ) -> list[frozenset[str] | None]:
         """For each candidate what it probes, None when it must wait. The gates are locked already."""
         keys = {WORKSPACE, EDITS, TOKEN, *(candidate.destination for candidate in candidates)}
-        doorkeeper = Doorkeeper(self._some(connection, keys), now)
-        chosen = [doorkeeper.admit(claimant, candidate) for candidate in candidates]
-        self._save(connection, doorkeeper.changed)
+        policy = GatePolicy(self._some(connection, keys), now)
+        chosen = [policy.admit(claimant, candidate) for candidate in candidates]
+        self._save(connection, policy.changed)
         return chosen
 
-    async def pass_one(self, claimant: Claimant, candidate: Candidate, now: datetime) -> bool:
+    async def admit_one(self, claimant: Claimant, candidate: Candidate, now: datetime) -> bool:
         """Whether a message that is no delivery may be sent now; takes its allowances."""
 
         def ask(connection: Connection) -> bool:
@@ -54,17 +63,17 @@ class Gates:
 
         return await self._database.transact(ask)
 
-    def hear(
-        self, connection: Connection, heard: Sequence[Heard], now: datetime, jitter: float
+    def record(
+        self, connection: Connection, results: Sequence[CallResult], now: datetime, jitter: float
     ) -> list[Gate]:
         """Shut and open gates for what calls met; those that were shut. The gates are locked already."""
-        keys = {WORKSPACE, EDITS, TOKEN, *(one.destination for one in heard)}
-        doorkeeper = Doorkeeper(self._some(connection, keys), now)
-        shut = [gate for one in heard if (gate := doorkeeper.hear(one, jitter))]
-        self._save(connection, doorkeeper.changed)
+        keys = {WORKSPACE, EDITS, TOKEN, *(one.destination for one in results)}
+        policy = GatePolicy(self._some(connection, keys), now)
+        shut = [gate for one in results if (gate := policy.record(one, jitter))]
+        self._save(connection, policy.changed)
         return list({gate.key: gate for gate in shut}.values())
 
-    def hints(self, connection: Connection, now: datetime) -> dict[str, bool]:
+    def what_is_open(self, connection: Connection, now: datetime) -> dict[str, bool]:
         """Whether anything may go to Slack with the token, and whether anything may be edited."""
         found = self._some(connection, (WORKSPACE, EDITS, TOKEN))
         shut = {key for key, gate in found.items() if gate.is_shut(now)}
@@ -85,18 +94,18 @@ class Gates:
 
         def tell(connection: Connection) -> list[Gate]:
             self.lock(connection)
-            return self.hear(connection, [Heard("", frozenset(), outcome)], now, jitter)
+            return self.record(connection, [CallResult("", frozenset(), outcome)], now, jitter)
 
         return await self._database.transact(tell)
 
-    async def take_question(self, now: datetime, pause: timedelta) -> bool:
+    async def claim_token_check(self, now: datetime, pause: timedelta) -> bool:
         """Whether this process is to ask Slack about a refused token: one asks, the others wait."""
         due = (gates.c.key == TOKEN, gates.c.failures > 0, gates.c.trial.is_(False), gates.c.open_at <= now)
         async with self._database.write() as connection:
             taken = await connection.execute(update(gates).where(*due).values(open_at=now + pause))
         return taken.rowcount == 1
 
-    async def try_token(self, now: datetime) -> None:
+    async def retry_token(self, now: datetime) -> None:
         """Let one delivery find out whether a token that works again may post."""
         change = update(gates).where(gates.c.key == TOKEN, gates.c.failures > 0)
         async with self._database.write() as connection:

@@ -161,8 +161,8 @@ class History:
                 .values(open_at=now, failures=0, reason="", since=None)
             )
             result = await connection.execute(update(deliveries).where(chosen).values(fresh))
-            await self._database.announce(connection, TOPIC)
-        self._database.ring(TOPIC)
+            await connection.run_sync(self._database.notify, TOPIC)
+        self._database.wake(TOPIC)
         return result.rowcount
 
 

@@ -18,7 +18,7 @@ from bridge.store.records import SLICE, mark_values, read_farewells, read_kept
 from bridge.tables.mirror import booking_hosts, booking_types, bookings, farewells, members, mirror
 
 TOPIC: Final = "mirror"
-"""What is announced when feeds show something else, or have other addresses."""
+"""What is notified when feeds show something else, or have other addresses."""
 
 
 class Turn(NamedTuple):

@@ -134,7 +134,7 @@ class Refreshes:
             revision = (await next_revision(connection)).revision
             await connection.execute(update(mirror).values(names_at=now))
             await renaming.apply(connection, revision)
-            await self._database.announce(connection, TOPIC)
+            await connection.run_sync(self._database.notify, TOPIC)
 
     async def _replace(
         self, connection: AsyncConnection, table: Any, rows: list[dict[str, Any]], lost: Iterable[str]

@@ -34,8 +34,8 @@ async def keep_up(database: Database, now: datetime) -> bool:
         rose = 0
         for table in (bookings, booking_hosts, farewells):
             rose += (await connection.execute(update(table).values(_risen(table, revision, now)))).rowcount
-        await database.announce(connection, TOPIC)
-    database.ring(TOPIC)
+        await connection.run_sync(database.notify, TOPIC)
+    database.wake(TOPIC)
     return rose > 0
 
 

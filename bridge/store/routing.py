@@ -19,15 +19,15 @@ from bridge.core.routing import Match
 from bridge.core.rules.rules import Rules
 from bridge.database import Database
 from bridge.store import identities
-from bridge.store.doorkeeper import REFRESH
 from bridge.store.events import StoredEvent
+from bridge.store.gate_policy import REFRESH
 from bridge.store.statements import IDS, among, insert_into, upsert
 from bridge.tables.delivery import booking_states, cards, deliveries, events, rules_files
 
 T = TypeVar("T")
 
 TOPIC: Final = "deliveries"
-_ROUTER_TURN: Final = 0x726F757465
+_ROUTER_LOCK: Final = 0x726F757465
 _COLUMNS: Final = tuple(events.c[name] for name in StoredEvent.__slots__)
 
 
@@ -88,23 +88,23 @@ class RoutingStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def take_turn(self, work: Callable[[RoutingTurn], T]) -> T:
+    async def locked(self, work: Callable[[RoutingTransaction], T]) -> T:
         """Do the work in one transaction in which this process alone routes, among all replicas.
 
         It need not be durable: an event whose routing was lost is routed again. Raises Unavailable.
         """
 
         def turn(connection: Connection) -> T:
-            self._database.take_turn(connection, _ROUTER_TURN)
-            return work(RoutingTurn(self._database, connection))
+            self._database.lock(connection, _ROUTER_LOCK)
+            return work(RoutingTransaction(self._database, connection))
 
         return await self._database.transact(turn, durable=False)
 
-    def ring(self) -> None:
-        self._database.ring(TOPIC)
+    def wake(self) -> None:
+        self._database.wake(TOPIC)
 
 
-class RoutingTurn:
+class RoutingTransaction:
     """The queries inside one turn."""
 
     def __init__(self, database: Database, connection: Connection) -> None:

@@ -131,7 +131,7 @@ class FeedCache:
                 await self._take_in(await self._refreshes.state())
                 self._looked = began
             except Unavailable as problem:
-                self._database.tell_away("feeds", problem)
+                self._database.log_unavailable("feeds", problem)
                 if self.state is None:
                     raise
 

@@ -20,7 +20,7 @@ import structlog
 from aiohttp import hdrs, http_exceptions, web
 from aiohttp.typedefs import Handler
 
-from bridge.folding import Fold
+from bridge.log_throttle import LogThrottle
 from bridge.web.answers import problem
 
 log = structlog.get_logger()
@@ -224,12 +224,12 @@ class _Guard(asyncio.Protocol):
             self._transport.abort()
 
 
-class _Folded(logging.Filter):
+class _Throttled(logging.Filter):
     """Malformed requests are the internet's noise: a line in ten seconds, without what was sent."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._fold = Fold()
+        self._fold = LogThrottle()
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
@@ -240,7 +240,7 @@ class _Folded(logging.Filter):
 
 
 _LOGGER: Final = logging.getLogger(__name__)
-_LOGGER.addFilter(_Folded())
+_LOGGER.addFilter(_Throttled())
 
 
 class _Handler(web.RequestHandler):
@@ -268,7 +268,7 @@ class _Handler(web.RequestHandler):
 
 
 class Runner(web.AppRunner):
-    """aiohttp's runner whose connections a doorkeeper watches; takes any of aiohttp's sites."""
+    """aiohttp's runner whose connections `Connections` bounds; takes any of aiohttp's sites."""
 
     def __init__(self, application: web.Application, connections: Connections) -> None:
         self._options: dict[str, Any] = {

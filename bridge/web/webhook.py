@@ -14,7 +14,7 @@ from aiohttp import web
 from bridge.core.reading import VERSION, Envelope, NotAnEvent, read_envelope, unreadable
 from bridge.core.signature import Rejected, verify
 from bridge.database import Unavailable
-from bridge.folding import Fold
+from bridge.log_throttle import LogThrottle
 from bridge.store.intake import Intake
 from bridge.web.answers import problem
 from bridge.web.forwarded import Network, client
@@ -45,7 +45,7 @@ class Webhook:
         clock: Callable[[], datetime],
         proxies: Sequence[Network] = (),
         observe: Observer = lambda event, outcome: None,
-        reach: Callable[[str], None] = lambda step: None,
+        fail_point: Callable[[str], None] = lambda step: None,
     ) -> None:
         self._intake = intake
         self._secrets = tuple(secrets)
@@ -53,9 +53,9 @@ class Webhook:
         self._clock = clock
         self._proxies = tuple(proxies)
         self._observe = observe
-        self._reach = reach
-        self._unsigned = Fold()
-        self._unstored = Fold()
+        self._fail_point = fail_point
+        self._unsigned = LogThrottle()
+        self._unstored = LogThrottle()
 
     def routes(self) -> list[web.RouteDef]:
         return [web.post(PATH, self.receive), web.route("*", PATH, self.explain)]
@@ -112,7 +112,7 @@ class Webhook:
 
     async def _store(self, envelope: Envelope, body: bytes, version: str, begun: float) -> web.Response:
         """Have it on disk; the answer that says so, or 503."""
-        self._reach("storing")
+        self._fail_point("storing")
         try:
             is_new = await self._intake.accept(envelope, body, version, "webhook", self._clock())
         except Unavailable as reason:
@@ -120,7 +120,7 @@ class Webhook:
             self._observe(envelope.event, "not_stored")
             message = "The event could not be stored; send it again."
             return problem(503, "not_stored", message, {"Retry-After": "5"})
-        self._reach("stored")
+        self._fail_point("stored")
         outcome = "unrecognised" if envelope.problem else "stored" if is_new else "known"
         self._observe(envelope.event, outcome)
         tell = log.warning if envelope.problem else log.info

@@ -23,7 +23,7 @@ from bridge.database import Database, open_database
 from bridge.router import Router
 from bridge.sandbox.copera import TOKEN
 from bridge.store.deliveries import Deliveries
-from bridge.store.doorkeeper import Claimant
+from bridge.store.gate_policy import Claimant
 from bridge.store.intake import Intake
 from tests.bench import past, report
 from tests.bench.delivering import event, rules

@@ -24,7 +24,7 @@ from bridge.cli.common import local
 from bridge.cli.deliveries import not_retried, summary, waits_for
 from bridge.core.reading import read_envelope
 from bridge.database import open_database
-from bridge.store.doorkeeper import TOKEN, WORKSPACE, Gate
+from bridge.store.gate_policy import TOKEN, WORKSPACE, Gate
 from bridge.store.history import DeliveryRecord
 from bridge.store.intake import Intake
 from tests import payloads

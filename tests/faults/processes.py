@@ -102,7 +102,7 @@ def _bridge(values: dict[str, Any], pipe: Connection, kill: Kill | None, clock: 
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
     seen: Counter[str] = Counter()
 
-    def reach(step: str) -> None:
+    def fail_point(step: str) -> None:
         seen[step] += 1
         if kill and step == kill.step and seen[step] == kill.nth:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -110,7 +110,7 @@ def _bridge(values: dict[str, Any], pipe: Connection, kill: Kill | None, clock: 
     def now() -> datetime:
         return datetime.now(UTC) + timedelta(seconds=clock.value)
 
-    uvloop.run(_serve(Service(Settings.model_validate(values), clock=now, reach=reach), pipe))
+    uvloop.run(_serve(Service(Settings.model_validate(values), clock=now, fail_point=fail_point), pipe))
 
 
 async def _serve(service: Service, pipe: Connection) -> None:

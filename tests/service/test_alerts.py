@@ -12,7 +12,7 @@ import pytest
 
 from bridge.alerts import SHARED, Alerts
 from bridge.database import Database
-from bridge.outflow import Outflow
+from bridge.pacer import Pacer
 from bridge.sandbox.faults import RateLimit
 from bridge.sandbox.slack import SlackStandIn
 from bridge.slack import Slack
@@ -56,7 +56,7 @@ async def alerts(database: Database, slack: SlackStandIn, clock: Clock) -> Async
             gates=Gates(database),
             history=History(database),
             claimant=Claimant("me", None, None, None),
-            outflow=Outflow(None),
+            pacer=Pacer(None),
             clock=clock,
         )
         task = asyncio.create_task(running.run())

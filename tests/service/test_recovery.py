@@ -227,7 +227,7 @@ async def test_a_token_that_cannot_post_is_known_before_the_first_booking(tmp_pa
         slack.restore_token()
         slack.grant(["chat:write", "channels:history"])
         await bridge.send("created", 0)
-        await bridge.service.deliveries.gates.try_token(bridge.service.clock())  # as after half a minute
+        await bridge.service.deliveries.gates.retry_token(bridge.service.clock())  # as after half a minute
         await bridge.settled()
         assert len(bridge.posted("#sales")) == 1
         assert not await _is_down(bridge)
@@ -243,7 +243,7 @@ async def test_a_missing_scope_pauses_until_it_is_granted(tmp_path: Path) -> Non
         posts = [call for call in bridge.slack.calls if call.method == "chat.postMessage"]
         assert len(posts) == 1
         bridge.slack.grant(["chat:write", "channels:history"])
-        await bridge.service.deliveries.gates.try_token(bridge.service.clock())  # as after half a minute
+        await bridge.service.deliveries.gates.retry_token(bridge.service.clock())  # as after half a minute
         await bridge.settled()
         assert len(bridge.posted("#sales")) == 1
 

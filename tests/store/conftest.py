@@ -18,7 +18,7 @@ from bridge.database import Database
 from bridge.router import Router
 from bridge.store.deliveries import Deliveries
 from bridge.store.delivery import Claimed, Delivery
-from bridge.store.doorkeeper import Claimant
+from bridge.store.gate_policy import Claimant
 from bridge.store.intake import Intake
 from tests import payloads
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, insert, select, text
 from sqlalchemy.exc import DBAPIError
 
 from bridge.database import Database, Unavailable
-from bridge.folding import Fold
+from bridge.log_throttle import LogThrottle
 from bridge.tables.delivery import events
 
 PERSONAL = "eva@example.com"
@@ -68,10 +68,10 @@ async def test_an_error_does_not_quote_values(
 async def test_an_outage_is_a_line_now_and_then_for_all_parts(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "_away", Fold(every=0.1))
+    monkeypatch.setattr(database, "_away", LogThrottle(every=0.1))
     with structlog.testing.capture_logs() as lines:
         for part in ["router", "courier", "repair"] * 20:
-            database.tell_away(part, Unavailable("disk I/O error"))
+            database.log_unavailable(part, Unavailable("disk I/O error"))
         while len(lines) < 2:
             await asyncio.sleep(0.01)
     assert [(line["event"], line["log_level"]) for line in lines] == [("database.unavailable", "warning")] * 2

@@ -9,7 +9,7 @@ from bridge.core.pacing import Pace, channel_pace
 from bridge.core.retry import Outcome, Verdict
 from bridge.store.deliveries import LEASE
 from bridge.store.delivery import Card, Delivery, Settlement
-from bridge.store.doorkeeper import TOKEN, WORKSPACE
+from bridge.store.gate_policy import TOKEN, WORKSPACE
 from bridge.store.history import History
 from tests.store.conftest import Line
 
@@ -139,9 +139,9 @@ async def test_a_refused_token_opens_by_one_delivery_after_slack_said_yes(line: 
     await line.deliveries.settle([settled(first, "waiting", revoked)], "me", line.now)
     line.now += timedelta(hours=1)
     assert await line.take() == []
-    assert await gates.take_question(line.now, timedelta(seconds=30))
-    assert not await gates.take_question(line.now, timedelta(seconds=30))
-    await gates.try_token(line.now)
+    assert await gates.claim_token_check(line.now, timedelta(seconds=30))
+    assert not await gates.claim_token_check(line.now, timedelta(seconds=30))
+    await gates.retry_token(line.now)
     (probe,) = await line.take()
     assert probe.probes == {TOKEN}
     await line.deliveries.settle([settled(probe, "waiting", revoked)], "me", line.now)
@@ -176,7 +176,7 @@ async def test_what_this_process_works_on_is_not_taken_from_it(line: Line) -> No
         await line.receive("created", 0, id=f"b{number}")
     await line.route()
     first, second = await line.take()
-    freed = await line.deliveries.recover(line.now, working_on=lambda: [first.seq], alone=True)
+    freed = await line.deliveries.recover(line.now, working_on=lambda: [first.seq], exclusive=True)
     assert freed == 1
     (again,) = await line.take()
     assert again.id == second.id

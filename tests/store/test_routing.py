@@ -13,7 +13,7 @@ from bridge.database import Unavailable
 from bridge.router import Router
 from bridge.store.events import Events
 from bridge.store.history import History
-from bridge.store.routing import RoutingTurn
+from bridge.store.routing import RoutingTransaction
 from tests import payloads
 from tests.store.conftest import Line
 
@@ -23,16 +23,16 @@ async def test_rules_are_kept_though_the_first_attempt_fails(
 ) -> None:
     """What was routed can be explained later by the rules it was routed by."""
     event = await line.receive("created")
-    write, failed = RoutingTurn.write, False
+    write, failed = RoutingTransaction.write, False
 
-    def write_at_last(turn: RoutingTurn, *arguments: Any) -> int:
+    def write_at_last(turn: RoutingTransaction, *arguments: Any) -> int:
         nonlocal failed
         if not failed:
             failed = True
             raise Unavailable("gone")
         return write(turn, *arguments)
 
-    monkeypatch.setattr(RoutingTurn, "write", write_at_last)
+    monkeypatch.setattr(RoutingTransaction, "write", write_at_last)
     rules = load(line.rules).rules
     router = Router(line.database, lambda: Knowledge(rules), clock=lambda: line.now)
     with pytest.raises(Unavailable):

@@ -36,7 +36,7 @@ PATIENCE = 120.0
 
 @dataclass(frozen=True)
 class Bridge:
-    """A receiver that listens, its doorkeeper and what it stored."""
+    """A receiver that listens, what bounds its connections and what it stored."""
 
     port: int
     connections: Connections

@@ -16,28 +16,28 @@ import aiohttp
 
 
 @dataclass(slots=True)
-class Departure:
+class Fence:
     """One call: whether it `may` leave, and whether that was `refused`; then nothing of its body left."""
 
     may: Callable[[], bool]
     refused: bool = False
 
 
-_departure: ContextVar[Departure | None] = ContextVar("departure", default=None)
+_fence: ContextVar[Fence | None] = ContextVar("fence", default=None)
 
 
 @contextmanager
-def departing(may: Callable[[], bool]) -> Iterator[Departure]:
+def fenced(may: Callable[[], bool]) -> Iterator[Fence]:
     """Calls within the block leave only while `may` holds; else they end as a broken connection."""
-    departure = Departure(may)
-    before = _departure.set(departure)
+    fence = Fence(may)
+    before = _fence.set(fence)
     try:
-        yield departure
+        yield fence
     finally:
-        _departure.reset(before)
+        _fence.reset(before)
 
 
-def watched() -> aiohttp.TraceConfig:
+def tracing() -> aiohttp.TraceConfig:
     """What a session needs so that its calls are asked."""
     config = aiohttp.TraceConfig()
     config.on_request_chunk_sent.append(_ask)  # called before the bytes go, in the same step
@@ -45,7 +45,7 @@ def watched() -> aiohttp.TraceConfig:
 
 
 async def _ask(_session: object, _context: object, _chunk: object) -> None:
-    departure = _departure.get()
-    if departure is not None and not departure.may():
-        departure.refused = True
+    fence = _fence.get()
+    if fence is not None and not fence.may():
+        fence.refused = True
         raise ConnectionAbortedError("the claim ran out before the call had left")

@@ -1,4 +1,4 @@
-"""Folding repeated troubles into a log line now and then, so that a flood of them is a few lines."""
+"""Repeated troubles make a log line now and then, so that a flood of them is a few lines."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ EVERY: Final = 10.0
 """Seconds."""
 
 
-class Fold:
+class LogThrottle:
     """Tells the first trouble at once and then, at most every so many seconds, how many there were.
 
     The last of them is told too, without waiting for another. Used in a running event loop.

@@ -14,7 +14,7 @@ from aiohttp.test_utils import TestServer
 
 from bridge.courier.clock import SharedClock
 from bridge.database import Database
-from bridge.departing import departing, watched
+from bridge.fencing import fenced, tracing
 from tests.service.bridge import running
 
 
@@ -34,14 +34,14 @@ async def test_a_call_that_may_not_leave_any_more_does_not(may_leave: bool) -> N
 
     application = web.Application()
     application.router.add_post("/", take)
-    async with TestServer(application) as server, aiohttp.ClientSession(trace_configs=[watched()]) as session:
-        with departing(lambda: may_leave) as departure:
+    async with TestServer(application) as server, aiohttp.ClientSession(trace_configs=[tracing()]) as session:
+        with fenced(lambda: may_leave) as fence:
             if may_leave:
                 await (await session.post(server.make_url("/"), json={"a": 1})).read()
             else:
                 with pytest.raises(aiohttp.ClientError):
                     await session.post(server.make_url("/"), json={"a": 1})
-        assert departure.refused is not may_leave
+        assert fence.refused is not may_leave
         await (await session.post(server.make_url("/"), json={"b": 1})).read()  # what nobody watches goes
     assert len(bodies) == 1 + may_leave
 

@@ -36,7 +36,7 @@ async def test_a_turn_that_somebody_stopped_in_is_ended_by_who_waits(
     if not stopped:
         for _ in range(5):
             await asyncio.sleep(0.1)
-            await database.end_turns()
+            await database.end_stale_locks()
         assert not waiting.done()
         assert not working.done()
         async with database.write() as connection:
@@ -45,10 +45,10 @@ async def test_a_turn_that_somebody_stopped_in_is_ended_by_who_waits(
     async with asyncio.timeout(60):
         while not waiting.done():
             await asyncio.sleep(0.05)
-            await database.end_turns()
+            await database.end_stale_locks()
     await waiting
     await database.close()
 
 
 async def _turn(database: Database) -> None:
-    await database.transact(lambda connection: database.take_turn(connection, TURN))
+    await database.transact(lambda connection: database.lock(connection, TURN))

@@ -1,4 +1,4 @@
-"""Hearing what other processes announce: a server that is away, or refuses, is waited out."""
+"""Listening to what other processes notify: a server that is away, or refuses, is waited out."""
 
 from __future__ import annotations
 

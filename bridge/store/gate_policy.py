@@ -67,7 +67,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class CallResult:
     """What a delivery's last call means for gates: `probes` are those that it was let through to test."""
 
     destination: str
@@ -75,8 +75,8 @@ class Heard:
     outcome: Outcome
 
 
-class Doorkeeper:
-    """Decides over candidates in their order, and hears of outcomes; `gates` holds the new values."""
+class GatePolicy:
+    """Decides over candidates in their order, and takes in calls' results; `gates` holds the new values."""
 
     def __init__(self, found: Mapping[str, Gate], now: datetime) -> None:
         self._found = found
@@ -91,19 +91,19 @@ class Doorkeeper:
     def admit(self, claimant: Claimant, candidate: Candidate) -> frozenset[str] | None:
         """None when it must wait; else what it probes. Its allowances are taken."""
         destination = candidate.destination
-        doors = [self._gate(destination)]
+        gates = [self._gate(destination)]
         if not destination.startswith(WEBHOOK):
-            doors += [self._gate(TOKEN), self._gate(WORKSPACE)]
-        if any(door.is_shut(self._now) for door in doors):
+            gates += [self._gate(TOKEN), self._gate(WORKSPACE)]
+        if any(gate.is_shut(self._now) for gate in gates):
             return None
-        probes = [door for door in doors if door.failures]
-        if not self._pass(_paces(claimant, candidate)):
+        probes = [gate for gate in gates if gate.failures]
+        if not self._take_allowances(_paces(claimant, candidate)):
             return None
-        for door in probes:
-            self.gates[door.key] = replace(self._gate(door.key), open_at=self._now + _PROBE)
-        return frozenset(door.key for door in probes)
+        for gate in probes:
+            self.gates[gate.key] = replace(self._gate(gate.key), open_at=self._now + _PROBE)
+        return frozenset(gate.key for gate in probes)
 
-    def _pass(self, paces: Mapping[str, Pace]) -> bool:
+    def _take_allowances(self, paces: Mapping[str, Pace]) -> bool:
         """Take an allowance at every gate, or at none and shut the ones that are exhausted."""
         taken: list[Gate] = []
         for key, pace in paces.items():
@@ -118,19 +118,19 @@ class Doorkeeper:
             self.gates[gate.key] = gate
         return True
 
-    def hear(self, heard: Heard, jitter: float) -> Gate | None:
+    def record(self, result: CallResult, jitter: float) -> Gate | None:
         """Shut or open gates for an outcome; the gate that was shut for it, None when none was."""
-        outcome = heard.outcome
+        outcome = result.outcome
         if outcome.verdict is Verdict.LIMITED:
-            key = heard.destination if heard.destination.startswith(WEBHOOK) else WORKSPACE
+            key = result.destination if result.destination.startswith(WEBHOOK) else WORKSPACE
             if outcome.retry_after is None:
-                return self._trouble(key, heard.probes, outcome, jitter)
+                return self._trouble(key, result.probes, outcome, jitter)
             return self._limit(key, outcome.retry_after, outcome)
         if outcome.verdict in _TROUBLES:
-            return self._trouble(heard.destination, heard.probes, outcome, jitter)
+            return self._trouble(result.destination, result.probes, outcome, jitter)
         if outcome.verdict is Verdict.TOKEN:
-            return self._trouble(TOKEN, heard.probes, outcome, jitter)
-        for key in heard.probes:
+            return self._trouble(TOKEN, result.probes, outcome, jitter)
+        for key in result.probes:
             gate = self._gate(key)
             calm = replace(gate, open_at=None, failures=0, reason="", since=None, trial=False)
             self.gates[key] = calm
@@ -185,4 +185,4 @@ def _rested(gate: Gate, now: datetime) -> Gate:
     return replace(gate, reason="", since=None) if over else gate
 
 
-__all__ = ["EDITS", "REFRESH", "TOKEN", "WEBHOOK", "WORKSPACE", "Candidate", "Claimant", "Doorkeeper", "Gate"]
+__all__ = ["EDITS", "REFRESH", "TOKEN", "WEBHOOK", "WORKSPACE", "Candidate", "Claimant", "Gate", "GatePolicy"]

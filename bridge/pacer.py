@@ -18,20 +18,20 @@ from bridge.core.pacing import Pace, Spacing
 _MOST_KEPT: Final = 500
 
 
-class Outflow:
+class Pacer:
     """The posts of this process by destination, each destination at `pace`; None: unpaced."""
 
     def __init__(self, pace: Pace | None, clock: Callable[[], float] = time.monotonic) -> None:
         self._pace = pace
         self._clock = clock
-        self._lines: dict[str, _Line] = {}
+        self._queues: dict[str, _Queue] = {}
 
     def turn(self, destination: str) -> AbstractAsyncContextManager[None]:
         """Wait for a turn, first come first served; the block is the call."""
-        return nullcontext() if self._pace is None else self._paced(self._line(destination, self._pace))
+        return nullcontext() if self._pace is None else self._paced(self._queue(destination, self._pace))
 
     @asynccontextmanager
-    async def _paced(self, line: _Line) -> AsyncIterator[None]:
+    async def _paced(self, line: _Queue) -> AsyncIterator[None]:
         line.users += 1
         try:
             number = await line.begin()
@@ -42,16 +42,16 @@ class Outflow:
         finally:
             line.users -= 1
 
-    def _line(self, destination: str, pace: Pace) -> _Line:
-        line = self._lines.get(destination)
+    def _queue(self, destination: str, pace: Pace) -> _Queue:
+        line = self._queues.get(destination)
         if line is None:
-            if len(self._lines) >= _MOST_KEPT:
-                self._lines = {name: line for name, line in self._lines.items() if not line.is_idle()}
-            line = self._lines[destination] = _Line(Spacing(pace), self._clock)
+            if len(self._queues) >= _MOST_KEPT:
+                self._queues = {name: line for name, line in self._queues.items() if not line.is_idle()}
+            line = self._queues[destination] = _Queue(Spacing(pace), self._clock)
         return line
 
 
-class _Line:
+class _Queue:
     """Who waits to post at one destination; `users` wait or post."""
 
     def __init__(self, spacing: Spacing, clock: Callable[[], float]) -> None:

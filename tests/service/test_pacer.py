@@ -22,7 +22,7 @@ from bridge.core.pacing import (
     channel_pace,
     minute_pace,
 )
-from bridge.outflow import Outflow
+from bridge.pacer import Pacer
 from bridge.sandbox.slack import SlackStandIn
 from bridge.sandbox.slack_limits import Limits, Meter
 from bridge.slack import Slack
@@ -110,12 +110,12 @@ def test_the_gates_permits_need_no_second_wait() -> None:
 async def test_what_is_idle_is_forgotten() -> None:
     """However many hosts are written to, no more lines are kept than are needed."""
     now = 0.0
-    outflow = Outflow(PACE, clock=lambda: now)
+    pacer = Pacer(PACE, clock=lambda: now)
     for number in range(2_000):
         now += 10
-        async with outflow.turn(f"@{number}"):
+        async with pacer.turn(f"@{number}"):
             pass
-    assert len(outflow._lines) <= 500
+    assert len(pacer._queues) <= 500
 
 
 @pytest.fixture

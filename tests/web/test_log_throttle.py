@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
-from bridge.folding import Fold
+from bridge.log_throttle import LogThrottle
 
 
 async def test_every_trouble_is_counted_in_few_lines() -> None:
     """The first at once, the rest when the time is over, without waiting for another."""
     told: list[int] = []
-    fold = Fold(every=0.2)
+    fold = LogThrottle(every=0.2)
     for _ in range(1_000):
         fold.add(told.append)
     assert told[0] == 1
@@ -24,7 +24,7 @@ async def test_every_trouble_is_counted_in_few_lines() -> None:
 def test_a_fold_outlives_its_loop() -> None:
     """What was to be told when a loop ended is told with the next trouble."""
     told: list[int] = []
-    fold = Fold(every=0.05)
+    fold = LogThrottle(every=0.05)
 
     async def three() -> None:
         for _ in range(3):
