@@ -24,6 +24,8 @@ from bridge.core.feeds.feeds import ALL
 from bridge.core.feeds.tokens import Options
 from tests.feeds.conftest import Site
 
+pytestmark = pytest.mark.no_cover  # what it is about runs in processes of its own
+
 BIN = Path(sys.executable).parent
 SOON = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(days=2)
 BOOKER = {"name": "Zelda Müller, PhD", "email": "zelda@example.com"}

@@ -153,6 +153,7 @@ async def test_a_change_shows_at_once(site: Site) -> None:
     assert all(before[key].to_ical() == after[key].to_ical() for key in others)
 
 
+@pytest.mark.no_cover  # it takes long, and its code is covered by cases
 async def test_the_same_bytes_whether_changed_or_built_anew(site: Site) -> None:
     """A feed that was changed in place equals one that another replica builds from the store."""
     await fill(site)

@@ -263,6 +263,7 @@ def test_attacks_get_nothing(source: str) -> None:
     assert not any(sign in said for sign in ("<class", "object at", "function", "root:"))
 
 
+@pytest.mark.no_cover  # it takes long, and its code is covered by cases
 def test_work_and_output_are_bounded() -> None:
     """Loops over as many answers as Copera can send stop soon, and output does not grow without end."""
     many = [{"questionId": f"q{n}", "label": f"L{n}", "value": "v" * 5_000} for n in range(300)]

@@ -159,6 +159,7 @@ def test_a_message_that_says_nothing_falls_back() -> None:
     assert "Intro Call with Alice Booker" in rendered.text
 
 
+@pytest.mark.no_cover  # it takes long, and its code is covered by cases
 def test_an_admin_s_largest_message_still_fits() -> None:
     """Many fields, long body, quotes that swell in JSON: cut to what Slack takes, and said to be."""
     parts = {

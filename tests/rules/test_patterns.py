@@ -35,6 +35,7 @@ def test_literals_and_globs_fold_alike(one: str, other: str) -> None:
         assert _matches(f"*{pattern.strip()}", text)
 
 
+@pytest.mark.no_cover  # it takes long, and its code is covered by cases
 def test_every_letter_is_one_character_of_a_glob() -> None:
     """Those of which folding makes two or three too, and whatever they become is matched as such."""
     many = [c for c in map(chr, range(0x110000)) if len(decomposed(c).casefold()) > len(decomposed(c))]

@@ -26,6 +26,8 @@ from bridge.store.facts import Facts
 from bridge.store.history import DeliveryRecord, History
 from tests.service.bridge import RULES, Bridge, eventually, running
 
+pytestmark = pytest.mark.no_cover  # it takes long, and its code is covered by other stories
+
 OPS = 'version: 1\nsettings: {alerts_to: "#ops"}\nrules: [{name: all, post: {to: "#sales"}}]\n'
 HOSTS = """
 version: 1
