@@ -11,7 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
 
@@ -92,6 +92,14 @@ def tell_limit(found: Sequence[object], limit: int) -> None:
     """Say, beside a list and not in it, that there may be more than it shows."""
     if len(found) == limit:
         typer.echo(f"booking-bridge: these are the latest {limit}; --limit shows more", err=True)
+
+
+def finish(said: str, refused: Sequence[str]) -> NoReturn:
+    """Print what was done, and on standard error why the rest was not; exit 1 if there is any."""
+    for line in refused:
+        typer.echo(f"booking-bridge: {line}", err=True)
+    typer.echo(said)
+    raise typer.Exit(1 if refused else 0)
 
 
 def _plain_text(text: str) -> str:

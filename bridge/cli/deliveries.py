@@ -13,6 +13,7 @@ import typer
 from bridge.cli.common import (
     Json,
     Limit,
+    finish,
     load_settings,
     local,
     opened,
@@ -82,10 +83,7 @@ def retry(
     if bool(ids) == everything:
         raise typer.BadParameter("give ids, or --all")
     count, refused = run(_retry(list(dict.fromkeys(ids or []))))
-    for line in refused:
-        typer.echo(f"booking-bridge: {line}", err=True)
-    typer.echo(f"{count} to be tried again by the running bridge")
-    raise typer.Exit(1 if refused else 0)
+    finish(f"{count} to be tried again by the running bridge", refused)
 
 
 async def _retry(ids: list[str]) -> tuple[int, list[str]]:

@@ -15,6 +15,7 @@ import typer
 from bridge.cli.common import (
     Json,
     Limit,
+    finish,
     local,
     opened,
     print_json,
@@ -145,10 +146,7 @@ def replay(
     if bool(ids) == unrecognised:
         raise typer.BadParameter("give ids, or --unrecognised")
     count, refused = run(_replay(list(dict.fromkeys(ids or []))))
-    for line in refused:
-        typer.echo(f"booking-bridge: {line}", err=True)
-    typer.echo(f"{count} to be routed again by the running bridge")
-    raise typer.Exit(1 if refused else 0)
+    finish(f"{count} to be routed again by the running bridge", refused)
 
 
 async def _replay(ids: Sequence[str]) -> tuple[int, list[str]]:

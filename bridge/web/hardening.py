@@ -25,7 +25,7 @@ from bridge.web.answers import problem
 
 log = structlog.get_logger()
 
-_LOOK: Final = 0.5
+_LOOK: Final = 1.0
 _PARTING: Final = 1.0
 _NAME: Final = "booking-bridge"
 _CLOSING: Final = f"Server: {_NAME}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"

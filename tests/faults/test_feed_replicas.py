@@ -76,7 +76,7 @@ class Replicas:
         return str(row.holder) if row.lease_until else None
 
     async def end_lease(self) -> None:
-        """Let the minute pass for which a replica may refresh."""
+        """Let the time pass for which a replica may refresh."""
         async with self.database.write() as connection:
             past = datetime.now(UTC) - timedelta(seconds=1)
             await connection.execute(update(mirror).values(lease_until=past))
