@@ -56,7 +56,7 @@ from bridge.warm_up import warm_up
 from bridge.web.feeds import Feeds
 from bridge.web.health import Health
 from bridge.web.server import Server
-from bridge.web.webhook import Webhook
+from bridge.web.webhook import PATH, Webhook
 
 log = structlog.get_logger()
 
@@ -295,7 +295,8 @@ class Service:
             fail_point=self._fail_point,
         )
         health = Health(self._readiness.parts, self._readiness.metrics)
-        self._server = Server([*webhook.routes(), *self._feeds.routes(), *health.routes()])
+        routes = [*webhook.routes(), *self._feeds.routes(), *health.routes()]
+        self._server = Server(routes, direct=(PATH, webhook.receive))
         self.url = await self._server.start(settings.bridge_host, settings.bridge_port)
 
     def _run_all(self) -> None:

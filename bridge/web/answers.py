@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from email.utils import formatdate
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Final
 
-from aiohttp import hdrs, web
+from aiohttp import HttpVersion11, web
 from aiohttp.typedefs import Handler
+
+NAME: Final = "booking-bridge"
+"""What answers call who gives them; no version, which would tell where to look for weaknesses."""
 
 _WORDS = {
     400: ("bad_request", "The request cannot be understood."),
@@ -16,17 +24,50 @@ _WORDS = {
 }
 
 
-@web.middleware
-async def without_versions(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Says who answers, and not with which versions of what: they tell where to look for weaknesses."""
-    answer = await handler(request)
-    answer.headers[hdrs.SERVER] = "booking-bridge"
-    return answer
-
-
 def problem(status: int, error: str, message: str, headers: Mapping[str, str] | None = None) -> web.Response:
     """A JSON answer {"error", "message"}."""
     return web.json_response({"error": error, "message": message}, status=status, headers=headers)
+
+
+class _Ready(web.StreamResponse):
+    """A short JSON answer, written in one step, on an HTTP/1.1 connection that stays open.
+
+    aiohttp's own answer takes a dozen steps, which together cost as much as an event's signature does.
+    """
+
+    def __init__(self, status: int, said: bytes) -> None:
+        super().__init__(status=status)
+        self._said = said
+
+    @property
+    def keep_alive(self) -> bool:
+        return True
+
+    async def prepare(self, request: web.BaseRequest) -> None:
+        """Write all of it (RFC 9112, section 2.1). Raises ConnectionResetError when nobody is there."""
+        if request.transport is None or request.transport.is_closing():
+            raise ConnectionResetError
+        head = _head(self.status, int(time.time()))
+        request.transport.write(b"%bContent-Length: %d\r\n\r\n%b" % (head, len(self._said), self._said))
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """It is written."""
+
+
+@lru_cache(maxsize=8)
+def _head(status: int, now: int) -> bytes:
+    """What answers of this status in this second (since 1970) have in common."""
+    return (
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: application/json\r\n"
+        f"Date: {formatdate(now, usegmt=True)}\r\nServer: {NAME}\r\n"
+    ).encode()
+
+
+def ready(request: web.BaseRequest, status: int, said: bytes) -> web.StreamResponse:
+    """An answer of JSON that is written already, at the least cost that the connection allows."""
+    if request.keep_alive and request.version == HttpVersion11:
+        return _Ready(status, said)
+    return web.Response(status=status, body=said, content_type="application/json")
 
 
 @web.middleware

@@ -17,7 +17,7 @@ Network = IPv4Network | IPv6Network
 _MOST_HOPS: Final = 20
 
 
-def client(request: web.Request, trusted: Sequence[Network]) -> str:
+def client(request: web.BaseRequest, trusted: Sequence[Network]) -> str:
     """The address of the client behind our proxies; without them the other end, "" if unknown."""
     peer = _address(request.remote or "")
     if peer is None or not _is_in(peer, trusted):

@@ -4,31 +4,27 @@ Measured on aiohttp 3.14. It refuses malformed heads, smuggled lengths and over-
 more than 32 pipelined requests ahead. It lets a client take an hour over a head of 2 MB, never ends a
 client that does not read its answer, sets no bound on connections, logs each malformed request as an error
 with a traceback, repeats it in its answer, and names its version and Python's in each. This module adds just
-that: `Runner` and `Connections.middleware`.
+that: here what a connection may hold, in `web.runner` what is said and logged.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any, Final, cast
 
-import structlog
-from aiohttp import hdrs, http_exceptions, web
-from aiohttp.typedefs import Handler
+from aiohttp import hdrs, web
 
-from bridge.log_throttle import LogThrottle
-from bridge.web.answers import problem
+from bridge.web.answers import NAME, problem
 
-log = structlog.get_logger()
+Answering = Callable[[Any], Awaitable[web.StreamResponse]]
+"""Answers a `web.BaseRequest`, or the `web.Request` of an application."""
 
 _LOOK: Final = 1.0
 _PARTING: Final = 1.0
-_NAME: Final = "booking-bridge"
-_CLOSING: Final = f"Server: {_NAME}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+_CLOSING: Final = f"Server: {NAME}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 _TIMEOUT: Final = f"HTTP/1.1 408 Request Timeout\r\n{_CLOSING}".encode()
 _FULL: Final = f"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\n{_CLOSING}".encode()
 
@@ -55,7 +51,7 @@ class Connections:
     def __init__(self, bounds: Bounds = Bounds()) -> None:
         self.bounds = bounds
         self.held = 0
-        self._guards: dict[asyncio.BaseTransport, _Guard] = {}
+        self._guards: dict[asyncio.BaseTransport, Guard] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -63,7 +59,7 @@ class Connections:
         """How many are open."""
         return len(self._guards)
 
-    def admit(self, transport: asyncio.Transport, guard: _Guard) -> bool:
+    def admit(self, transport: asyncio.Transport, guard: Guard) -> bool:
         """Whether there is room; when full, the connection that does least has to go."""
         if len(self._guards) >= self.bounds.connections:
             idle = [one for one in self._guards.values() if not one.busy]
@@ -81,7 +77,7 @@ class Connections:
         if guard is not None:
             self.held -= guard.held
 
-    def hold(self, guard: _Guard, size: int) -> None:
+    def hold(self, guard: Guard, size: int) -> None:
         """Note bytes that belong to no request yet; over the bound, the greediest connection ends."""
         guard.held += size
         self.held += size
@@ -98,18 +94,17 @@ class Connections:
         again = asyncio.get_running_loop().call_later(_LOOK, self._look) if self._guards else None
         self._timer = again
 
-    @web.middleware
-    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Outermost of all: marks the connection as at work, refuses what no handler should see."""
+    async def answer(self, request: web.BaseRequest, answering: Answering) -> web.StreamResponse:
+        """Outermost of all: marks the connection as at work, refuses what nobody else should see."""
         guard = self._guards.get(request.transport) if request.transport else None
         if guard is not None:
             guard.begin(request)
         try:
-            coding = request.headers.get("Content-Encoding", "")
+            coding = request.headers.get(hdrs.CONTENT_ENCODING)
             if coding and coding.lower() != "identity":
                 message = "Send the body as it is, without compression."
                 return problem(415, "compressed", message, {"Accept-Encoding": "identity"})
-            return await handler(request)
+            return await answering(request)
         except (web.RequestPayloadError, ConnectionResetError):
             if request.transport is None or request.transport.is_closing():
                 return web.Response(status=400)  # nobody is there to read it
@@ -119,7 +114,7 @@ class Connections:
                 guard.finish()
 
 
-class _Guard(asyncio.Protocol):
+class Guard(asyncio.Protocol):
     """Stands between a transport and aiohttp's protocol for it, and passes everything on."""
 
     __slots__ = (
@@ -131,7 +126,7 @@ class _Guard(asyncio.Protocol):
         self._connections = connections
         self._inner = inner
         self._transport: asyncio.Transport | None = None
-        self._request: web.Request | None = None
+        self._request: web.BaseRequest | None = None
         self.busy = False
         self.blocked = False
         self.ended = False
@@ -159,7 +154,7 @@ class _Guard(asyncio.Protocol):
             self._connections.hold(self, len(data))
         self._inner.data_received(data)
 
-    def begin(self, request: web.Request) -> None:
+    def begin(self, request: web.BaseRequest) -> None:
         """A request's head is whole and a handler has it."""
         self._request = request
         self.busy = self.served = True
@@ -222,73 +217,3 @@ class _Guard(asyncio.Protocol):
             self._transport.close()
         else:
             self._transport.abort()
-
-
-class _Throttled(logging.Filter):
-    """Malformed requests are the internet's noise: a line in ten seconds, without what was sent."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._fold = LogThrottle()
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        error = record.exc_info[1] if record.exc_info else None
-        if not isinstance(error, http_exceptions.HttpProcessingError):
-            return True
-        self._fold.add(lambda times: log.info("http.malformed", problem=type(error).__name__, times=times))
-        return False
-
-
-_LOGGER: Final = logging.getLogger(__name__)
-_LOGGER.addFilter(_Throttled())
-
-
-class _Handler(web.RequestHandler):
-    """Speaks HTTP on one connection, and tells nobody with which versions of what."""
-
-    __slots__ = ()
-
-    async def finish_response(
-        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
-    ) -> tuple[web.StreamResponse, bool]:
-        """Every answer passes here, those to requests that nobody understands, too."""
-        resp.headers[hdrs.SERVER] = _NAME
-        return await super().finish_response(request, resp, start_time)
-
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        """The answer to what is not HTTP; `message` repeats it, which may be a feed's address."""
-        phrase = HTTPStatus(status).phrase
-        return super().handle_error(request, status, exc, f"{phrase}: this is not a valid HTTP request.\n")
-
-
-class Runner(web.AppRunner):
-    """aiohttp's runner whose connections `Connections` bounds; takes any of aiohttp's sites."""
-
-    def __init__(self, application: web.Application, connections: Connections) -> None:
-        self._options: dict[str, Any] = {
-            "access_log": None,
-            "logger": _LOGGER,
-            "auto_decompress": False,
-            "keepalive_timeout": connections.bounds.kept,
-            "lingering_time": 2.0,
-            "max_headers": 64,
-            "max_line_size": 4_096,
-            "max_field_size": 8_190,
-        }
-        super().__init__(application, handle_signals=False, **self._options)
-        self._connections = connections
-
-    @property
-    def server(self) -> Any:
-        """What makes a protocol for each connection; None before `setup`."""
-        made = super().server
-        return None if made is None else lambda: _Guard(self._connections, self._handler(made))
-
-    def _handler(self, server: web.Server) -> web.RequestHandler:
-        return _Handler(server, loop=asyncio.get_running_loop(), **self._options)

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
-from bridge.web.answers import errors_as_json, without_versions
-from bridge.web.hardening import Connections, Runner
+from bridge.web.answers import errors_as_json
+from bridge.web.hardening import Answering, Bounds, Connections
+from bridge.web.runner import Runner
 from bridge.web.webhook import LARGEST_BODY
 
 
@@ -17,16 +18,18 @@ class CannotListen(Exception):
 
 
 class Server:
-    """Serves these routes from `start` to `close`."""
+    """Serves these routes from `start` to `close`; a plain POST to `direct`'s path is answered by it."""
 
-    def __init__(self, routes: Iterable[web.RouteDef]) -> None:
-        connections = Connections()
-        application = web.Application(
-            client_max_size=LARGEST_BODY,
-            middlewares=[without_versions, connections.middleware, errors_as_json],
-        )
+    def __init__(
+        self,
+        routes: Iterable[web.RouteDef],
+        direct: tuple[str, Answering] | None = None,
+        bounds: Bounds | None = None,
+    ) -> None:
+        self.connections = Connections(bounds or Bounds())
+        application = web.Application(client_max_size=LARGEST_BODY, middlewares=[errors_as_json])
         application.add_routes(routes)
-        self._runner = Runner(application, connections)
+        self._runner = Runner(application, self.connections, direct, LARGEST_BODY)
 
     async def start(self, host: str, port: int) -> str:
         """Listen; the URL at which this machine reaches it. Port 0 takes a free one. Raises CannotListen."""

@@ -10,13 +10,14 @@ from typing import Final
 
 import structlog
 from aiohttp import web
+from structlog.typing import FilteringBoundLogger
 
 from bridge.core.reading import VERSION, Envelope, NotAnEvent, read_envelope, unreadable
 from bridge.core.signature import Rejected, verify
 from bridge.database import Unavailable
 from bridge.log_throttle import LogThrottle
 from bridge.store.intake import Intake
-from bridge.web.answers import problem
+from bridge.web.answers import problem, ready
 from bridge.web.forwarded import Network, client
 
 log = structlog.get_logger()
@@ -54,18 +55,19 @@ class Webhook:
         self._proxies = tuple(proxies)
         self._observe = observe
         self._fail_point = fail_point
+        self._log: FilteringBoundLogger = log.bind()  # `log` looks for its configuration each time
         self._unsigned = LogThrottle()
         self._unstored = LogThrottle()
 
     def routes(self) -> list[web.RouteDef]:
         return [web.post(PATH, self.receive), web.route("*", PATH, self.explain)]
 
-    async def explain(self, _request: web.Request) -> web.Response:
+    async def explain(self, _request: web.BaseRequest) -> web.Response:
         """What this address is for, to somebody who opens it in a browser."""
         message = "This address takes Copera's booking webhooks, by POST. Enter it as the receiver in Copera."
         return problem(405, "method_not_allowed", message, {"Allow": "POST"})
 
-    async def receive(self, request: web.Request) -> web.Response:
+    async def receive(self, request: web.BaseRequest) -> web.StreamResponse:
         """202 stored, 200 already known, 400, 401, 413, 503: as the guide on webhooks wants them.
 
         Copera takes a 4xx as final and tries a 5xx again, three times in all. So what is signed but is no
@@ -88,12 +90,12 @@ class Webhook:
         try:
             envelope = read_envelope(body, version)
         except NotAnEvent as reason:
-            kept = await self._store(unreadable(body, reason), body, version, begun)
+            kept = await self._store(request, unreadable(body, reason), body, version, begun)
             message = f"This is not a booking event: {reason}."
             return problem(400, "not_an_event", message) if kept.status < 500 else kept
         if envelope.at and (refused := self._refuse_time(envelope, envelope.at)):
             return refused
-        return await self._store(envelope, body, version, begun)
+        return await self._store(request, envelope, body, version, begun)
 
     def _refuse_time(self, envelope: Envelope, at: datetime) -> web.Response | None:
         """The answer to an event that is too old to be told from a repeat; None when it is not."""
@@ -110,7 +112,9 @@ class Webhook:
             )
         return None
 
-    async def _store(self, envelope: Envelope, body: bytes, version: str, begun: float) -> web.Response:
+    async def _store(
+        self, request: web.BaseRequest, envelope: Envelope, body: bytes, version: str, begun: float
+    ) -> web.StreamResponse:
         """Have it on disk; the answer that says so, or 503."""
         self._fail_point("storing")
         try:
@@ -123,7 +127,7 @@ class Webhook:
         self._fail_point("stored")
         outcome = "unrecognised" if envelope.problem else "stored" if is_new else "known"
         self._observe(envelope.event, outcome)
-        tell = log.warning if envelope.problem else log.info
+        tell = self._log.warning if envelope.problem else self._log.info
         tell(
             "event.received",
             event_id=envelope.id,
@@ -133,16 +137,17 @@ class Webhook:
             problem=envelope.problem or None,
             milliseconds=round((time.monotonic() - begun) * 1000),
         )
-        said = f'{{"event": "{envelope.id}", "outcome": "{outcome}"}}'
-        return web.Response(
-            body=said.encode(), status=202 if is_new else 200, content_type="application/json"
-        )
+        said = b'{"event": "%b", "outcome": "%b"}' % (envelope.id.encode(), outcome.encode())
+        return ready(request, 202 if is_new else 200, said)
 
-    async def _body(self, request: web.Request) -> bytes:
+    async def _body(self, request: web.BaseRequest) -> bytes:
+        if request.content.is_eof():  # all of it is here already, so no timer is needed
+            body = request.content.read_nowait()
+            if len(body) > LARGEST_BODY:
+                raise web.HTTPRequestEntityTooLarge(LARGEST_BODY, len(body))
+            return body
         if (request.content_length or 0) > LARGEST_BODY:
             raise web.HTTPRequestEntityTooLarge(LARGEST_BODY, request.content_length or 0)
-        if request.content.is_eof():  # all of it is here already, so no timer is needed
-            return await request.read()
         async with asyncio.timeout(_PATIENCE):
             return await request.read()
 

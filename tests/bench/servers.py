@@ -22,7 +22,8 @@ from bridge.database import open_database
 from bridge.sandbox.copera import SECRET
 from bridge.settings import Settings
 from bridge.store.intake import Intake
-from bridge.web.webhook import LARGEST_BODY, Webhook
+from bridge.web.server import Server
+from bridge.web.webhook import LARGEST_BODY, PATH, Webhook
 
 RULES = 'version: 1\nrules: [{name: all, when: {event: created}, post: {to: "#sales"}}]\n'
 
@@ -34,26 +35,36 @@ async def main(kind: str, *arguments: str) -> None:
     if kind == "service":
         await _service(stop, *arguments)
         return
+    await (_receiver(stop, *arguments) if kind == "receiver" else _yardstick(stop))
+
+
+async def _yardstick(stop: asyncio.Event) -> None:
     application = web.Application(client_max_size=LARGEST_BODY)
-    work: asyncio.Task[None] | None = None
-    if kind.startswith("bare"):
-        application.add_routes([web.post("/webhooks/copera", _bare)])
-    else:
-        intake = Intake(await open_database(f"sqlite:///{arguments[0]}/bridge.db"))
-        work = asyncio.create_task(intake.run())
-        webhook = Webhook(
-            intake, secrets=[SECRET], retention=timedelta(days=30), clock=lambda: datetime.now(UTC)
-        )
-        application.add_routes(webhook.routes())
+    application.add_routes([web.post(PATH, _bare)])
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    sys.stdout.write(f"{runner.addresses[0][1]}\n")
-    sys.stdout.flush()
+    _tell(runner.addresses[0][1])
     await stop.wait()
     await runner.cleanup()
-    if work is not None:
-        work.cancel()
+
+
+async def _receiver(stop: asyncio.Event, folder: str) -> None:
+    intake = Intake(await open_database(f"sqlite:///{folder}/bridge.db"))
+    work = asyncio.create_task(intake.run())
+    webhook = Webhook(intake, secrets=[SECRET], retention=timedelta(days=30), clock=lambda: datetime.now(UTC))
+    server = Server(webhook.routes(), direct=(PATH, webhook.receive))
+    url = await server.start("127.0.0.1", 0)
+    garbage_collector.tune()
+    _tell(url.rpartition(":")[2])
+    await stop.wait()
+    await server.close()
+    work.cancel()
+
+
+def _tell(port: int | str) -> None:
+    sys.stdout.write(f"{port}\n")
+    sys.stdout.flush()
 
 
 async def _bare(request: web.Request) -> web.Response:
@@ -82,8 +93,7 @@ async def _service(
     service = Service(Settings.model_validate(settings))
     await service.start()
     garbage_collector.tune()
-    sys.stdout.write(f"{service.url.rpartition(':')[2]}\n")
-    sys.stdout.flush()
+    _tell(service.url.rpartition(":")[2])
     await stop.wait()
     await service.close()
 

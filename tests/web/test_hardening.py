@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import http.client
+import io
 import json
 import re
 import shutil
@@ -11,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import aiohttp
@@ -22,9 +25,9 @@ from bridge.core.signature import sign
 from bridge.database import open_database
 from bridge.store.events import Events
 from bridge.store.intake import Intake
-from bridge.web.answers import errors_as_json
-from bridge.web.hardening import Bounds, Connections, Runner
-from bridge.web.webhook import LARGEST_BODY, PATH, Webhook
+from bridge.web.hardening import Bounds, Connections
+from bridge.web.server import Server
+from bridge.web.webhook import PATH, Webhook
 from tests import payloads
 
 SECRET = "hardening"
@@ -86,20 +89,16 @@ def signed(body: bytes, more: bytes = b"", secret: str = SECRET) -> bytes:
 @asynccontextmanager
 async def running(database: Path, bounds: Bounds) -> AsyncIterator[Bridge]:
     opened = await open_database(f"sqlite:///{database}")
-    intake, connections = Intake(opened), Connections(bounds)
+    intake = Intake(opened)
     storing = asyncio.create_task(intake.run())
     webhook = Webhook(intake, secrets=[SECRET], retention=timedelta(days=30), clock=lambda: datetime.now(UTC))
-    application = web.Application(
-        client_max_size=LARGEST_BODY, middlewares=[connections.middleware, errors_as_json]
-    )
-    application.add_routes([*webhook.routes(), web.get("/large", _large), web.get("/broken", _broken)])
-    runner = Runner(application, connections)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    routes = [*webhook.routes(), web.get("/large", _large), web.get("/broken", _broken)]
+    server = Server(routes, direct=(PATH, webhook.receive), bounds=bounds)
+    url = await server.start("127.0.0.1", 0)
     try:
-        yield Bridge(runner.addresses[0][1], connections, Events(opened))
+        yield Bridge(int(url.rpartition(":")[2]), server.connections, Events(opened))
     finally:
-        await runner.cleanup()
+        await server.close()
         storing.cancel()
         await opened.close()
 
@@ -269,6 +268,62 @@ async def test_a_client_that_leaves_amid_its_body_is_let_go(file: Path) -> None:
     """At once: with these bounds it would take an hour otherwise."""
     async with running(file, Bounds(head=3600.0, unread=3600.0)) as bridge:
         assert await bridge.send(POST + b"Content-Length: 500\r\n\r\n", b"abc", pause=0.1, finish=True) == b""
+
+
+STAYS: dict[str, tuple[bytes, bytes, bool]] = {
+    "HTTP/1.1": (b"1.1", b"", True),
+    "HTTP/1.1 that closes": (b"1.1", b"Connection: close\r\n", False),
+    "HTTP/1.1 that expects": (b"1.1", b"Expect: 100-continue\r\n", True),
+    "HTTP/1.0": (b"1.0", b"", False),
+    "HTTP/1.0 that stays": (b"1.0", b"Connection: keep-alive\r\n", True),
+}
+
+
+@pytest.mark.parametrize("name", STAYS)
+async def test_every_way_to_ask_gets_the_same_answer(bridge: Bridge, name: str) -> None:
+    """The shortest way through the server says what the long one does: one event, twice on one connection."""
+    version, header, stays = STAYS[name]
+    body = payloads.body(createdAt=datetime.now(UTC).isoformat())
+    request = signed(body, header).replace(b"HTTP/1.1", b"HTTP/" + version, 1)
+    reader, writer = await _open(bridge, request)
+    parser = http.client.HTTPResponse(_Heard(await _answer(reader, skip=b"100 Continue")))  # type: ignore[arg-type]
+    parser.begin()
+    told = json.loads(parser.read())
+    assert (parser.status, parser.reason, told["outcome"]) == (202, "Accepted", "stored")
+    assert re.fullmatch("[0-9a-f]{64}", told["event"])
+    assert parser.headers["Content-Type"] == "application/json"
+    assert parser.headers.get_all("Server") == ["booking-bridge"]
+    assert abs(parsedate_to_datetime(parser.headers["Date"]) - datetime.now(UTC)) < timedelta(
+        seconds=PATIENCE
+    )
+    assert parser.will_close is not stays
+    if stays:
+        writer.write(request)
+        assert status(await _answer(reader, skip=b"100 Continue")) == 200
+    else:
+        assert await reader.read() == b""
+    writer.close()
+
+
+class _Heard:
+    """What came back, as a socket for Python's own parser of HTTP."""
+
+    def __init__(self, heard: bytes) -> None:
+        self._heard = heard
+
+    def makefile(self, _mode: str) -> io.BytesIO:
+        return io.BytesIO(self._heard)
+
+
+async def _answer(reader: asyncio.StreamReader, skip: bytes) -> bytes:
+    """The next answer, whole; one that only says to go on is passed over."""
+    async with asyncio.timeout(PATIENCE):
+        head = await reader.readuntil(b"\r\n\r\n")
+        if skip in head:
+            head = await reader.readuntil(b"\r\n\r\n")
+        length = re.search(rb"(?i)content-length: (\d+)", head)
+        assert length
+        return head + await reader.readexactly(int(length[1]))
 
 
 async def test_pipelined_requests_are_answered_in_order(bridge: Bridge) -> None:
