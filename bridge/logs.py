@@ -5,10 +5,12 @@ Levels mean something: an error wants somebody now, a warning today. No line hol
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from typing import Final, TextIO
 
+import orjson
 import structlog
 
 _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
@@ -30,7 +32,7 @@ def configure(level: str, form: str, stream: TextIO = sys.stderr) -> None:
             )
         ]
         if as_text
-        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
+        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=_as_json)]
     )
     threshold = _LEVELS[level]
     structlog.configure(
@@ -48,6 +50,14 @@ def configure(level: str, form: str, stream: TextIO = sys.stderr) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(threshold, logging.WARNING))  # libraries speak only of trouble
+
+
+def _as_json(values: structlog.typing.EventDict, **_options: object) -> str:
+    """One line; a webhook's event has three, which the standard library takes twice as long to write."""
+    try:
+        return orjson.dumps(values, default=repr).decode()
+    except (TypeError, ValueError):  # half a surrogate pair, or a number of more than 64 bits
+        return json.dumps(values, default=repr)
 
 
 def _without_nothing(

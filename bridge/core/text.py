@@ -98,7 +98,10 @@ def instant(value: object) -> datetime | None:
         return None
     try:
         parsed = datetime.fromisoformat(value.strip())
-        moment = (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
+        if parsed.tzinfo is UTC:
+            moment = parsed
+        else:
+            moment = (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
     return moment if _EARLIEST <= moment < LATEST else None
