@@ -166,10 +166,10 @@ class _Appender:
     def insert(self, driver: Any, rows: Sequence[dict[str, Any]]) -> None:
         """One statement; raises sqlite3.IntegrityError, and inserts nothing, when a key is known."""
         statement = f"{self._head} VALUES {','.join([self._places] * len(rows))}"
-        driver.execute(statement, [value for row in rows for value in self._values(row)])
-
-    def _values(self, row: dict[str, Any]) -> list[Any]:
-        values = list(self._in_order(row))
-        for place, processor in self._processors:
-            values[place] = processor(values[place])
-        return values
+        values: list[Any] = []
+        for row in rows:
+            begin = len(values)
+            values += self._in_order(row)
+            for place, processor in self._processors:
+                values[begin + place] = processor(values[begin + place])
+        driver.execute(statement, values)

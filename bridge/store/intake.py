@@ -93,27 +93,36 @@ class Intake:
         """Whether many events wait for the disk at once, now or a moment ago."""
         return asyncio.get_running_loop().time() < self._flooded_until
 
-    async def accept(self, envelope: Envelope, body: bytes, version: str, source: str, now: datetime) -> bool:
-        """Store an event on disk; False when it was known. Raises Unavailable after three seconds."""
-        if self._bytes + len(body) > MOST_WAITING:
+    def accept(
+        self, envelope: Envelope, body: bytes, version: str, source: str, now: datetime
+    ) -> asyncio.Future[bool]:
+        """Store an event on disk; false when it was known. To be awaited.
+
+        Raises Unavailable, here or when awaited, after three seconds at the latest.
+        """
+        size = len(body)
+        if self._bytes + size > MOST_WAITING:
             raise self._refused("too many events are waiting to be stored")
-        row = received_row(envelope, body, version, source, now)
         loop = asyncio.get_running_loop()
-        arrival = _Arrival(row, len(body), loop.time() + PATIENCE, loop.create_future())
+        arrival = _Arrival(
+            received_row(envelope, body, version, source, now),
+            size,
+            loop.time() + PATIENCE,
+            loop.create_future(),
+        )
         self._waiting.append(arrival)
-        if len(self._waiting) + len(self._writing) >= _FLOOD:
-            self._flooded_until = loop.time() + _MOMENT
-        self._bytes += len(body)
-        self._arrived.set()
-        if self._enough is not None and len(self._waiting) >= self._expected:
+        self._bytes += size
+        waiting = len(self._waiting)
+        if waiting == 1:
+            self._arrived.set()
+        if waiting + len(self._writing) >= _FLOOD:
+            self._flooded_until = arrival.deadline - PATIENCE + _MOMENT
+        if self._enough is not None and waiting >= self._expected:
             _end(self._enough)
         if not self._watching:
             self._watching = True
             loop.call_later(_WATCH, self._watch)
-        try:
-            return await arrival.stored
-        finally:
-            self._bytes -= len(body)
+        return arrival.stored
 
     def _refused(self, reason: str) -> Unavailable:
         self._refusal, self._refused_at = reason, asyncio.get_running_loop().time()
@@ -126,6 +135,7 @@ class Intake:
         for arrival in arrivals:
             if now > arrival.deadline and not arrival.stored.done():
                 arrival.stored.set_exception(self._refused("the database did not take the event in time"))
+        self._bytes -= sum(arrival.size for arrival in self._waiting if arrival.stored.done())
         self._waiting = [arrival for arrival in self._waiting if not arrival.stored.done()]
         self._watching = bool(arrivals)
         if self._watching:
@@ -142,6 +152,7 @@ class Intake:
                 self._writing = [arrival for arrival in batch if not arrival.stored.done()]
                 if self._writing:
                     await self._commit(self._writing)
+                self._bytes -= sum(arrival.size for arrival in batch)
                 self._expected = min(len(self._writing) + len(self._waiting), _LARGEST_COMMIT)
                 self._writing = ()
 
