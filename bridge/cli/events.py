@@ -37,6 +37,8 @@ from bridge.store.refreshes import Refreshes
 
 _SAFE: Final = "backslashreplace"
 _PAGE: Final = 100
+_SHORT: Final = 20
+"""Characters of an id on a terminal: the time, and enough to tell those of one millisecond apart."""
 
 
 class EventState(StrEnum):
@@ -81,7 +83,7 @@ async def _list(state: str, booking: str, limit: int, as_json: bool) -> None:
             event.name or "-",
             event.state,
             event.booking_id or "-",
-            event.id[:12] if sys.stdout.isatty() else event.id,
+            event.id[:_SHORT] if sys.stdout.isatty() else event.id,
             event.problem,
         )
         for event in found
@@ -161,7 +163,7 @@ async def _replay(ids: Sequence[str]) -> tuple[int, list[str]]:
             if len(meant) != 1:
                 refused.append(f"{'several' if meant else 'no'} events have an id that begins with {each!r}")
             elif problem := _unreadable(meant[0]):
-                refused.append(f"event {meant[0].id[:12]}: {problem}")
+                refused.append(f"event {meant[0].id[:_SHORT]}: {problem}")
             else:
                 count += await events.again(meant[0].id)
     return count, refused

@@ -13,11 +13,11 @@ import orjson
 
 def decode(body: bytes) -> object:
     """The JSON of a body, by the faster decoder where both must agree. Raises ValueError, RecursionError."""
-    with suppress(orjson.JSONDecodeError):  # half a surrogate pair, or deep nesting
+    try:
         document = orjson.loads(body)
-        if not _has_fraction((document,)):
-            return document
-    return _DECODER.decode(str(body, "utf-8"))
+    except orjson.JSONDecodeError:  # half a surrogate pair, or deep nesting
+        return _DECODER.decode(str(body, "utf-8"))
+    return _DECODER.decode(str(body, "utf-8")) if _has_fraction((document,)) else document
 
 
 def loads(body: bytes | str) -> object:
@@ -34,6 +34,8 @@ def _has_fraction(values: Iterable[object]) -> bool:
     """Whether there is a number that is no integer of 64 bits. Raises RecursionError."""
     for value in values:
         kind = type(value)  # of orjson's making, so never a subclass; isinstance costs twice as much
+        if kind is str:
+            continue
         if kind is float:
             return True
         if kind is dict:

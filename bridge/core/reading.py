@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from bridge.core.bookings import (
     EVENT_KINDS,
@@ -26,6 +25,7 @@ from bridge.core.bookings import (
     Person,
 )
 from bridge.core.json_body import canonical, decode
+from bridge.core.order import event_id
 from bridge.core.text import LATEST, instant, line, text
 
 VERSION: Final = "1"
@@ -42,11 +42,10 @@ class Unrecognised(Exception):
     """The body is a signed event that this version cannot act on; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):  # which is made in a third of a frozen dataclass's time
     """What the receiver needs of a body: its identity, and why it cannot be acted on ("" if it can).
 
-    `id` is 64 hex digits; `at` is aware UTC, None when `createdAt` is missing or not a time.
+    `id` is `order.event_id`; `at` is aware UTC, None when `createdAt` is missing or not a time.
     """
 
     id: str
@@ -59,27 +58,21 @@ class Envelope:
 def read_envelope(body: bytes, version: str = VERSION) -> Envelope:
     """Read a webhook's raw body. Raises NotAnEvent.
 
-    Equal `event`, `createdAt` and `data` make one event: its id is the SHA-256 of these three in a
+    Equal `event`, `createdAt` and `data` make one event: its id is made of the SHA-256 of these three in a
     canonical form, so a repeat that was serialised anew has the same id.
     """
     return _envelope(_document(body), version)
 
 
 def _envelope(document: Mapping[str, object], version: str) -> Envelope:
-    name = document.get("event")
-    if not isinstance(name, str) or not name:
+    said, created_at, data = document.get("event"), document.get("createdAt"), document.get("data")
+    if not isinstance(said, str) or not said:
         raise NotAnEvent("the JSON has no 'event'")
-    identity = [name, document.get("createdAt"), document.get("data")]
-    at = instant(document.get("createdAt"))
-    data = document.get("data")
+    name, at = short_name(text(said, limit=100)), instant(created_at)
     booking_id = text(data.get("id") or data.get("uid"), limit=200) if isinstance(data, dict) else ""
-    return Envelope(
-        id=hashlib.sha256(canonical(identity)).hexdigest(),
-        event=short_name(text(name, limit=100)),
-        at=at,
-        booking_id=booking_id,
-        problem=_problem(name, version, at, data, booking_id),
-    )
+    digest = hashlib.sha256(canonical([said, created_at, data])).hexdigest()
+    problem = _problem(said, version, at, data, booking_id)
+    return Envelope(event_id(at, digest), name, at, booking_id, problem)
 
 
 def unreadable(body: bytes, reason: NotAnEvent) -> Envelope:
@@ -87,7 +80,8 @@ def unreadable(body: bytes, reason: NotAnEvent) -> Envelope:
 
     Its id is never an event's, whose canonical form begins otherwise.
     """
-    return Envelope(hashlib.sha256(b"unreadable " + body).hexdigest(), "", None, "", str(reason))
+    digest = hashlib.sha256(b"unreadable " + body).hexdigest()
+    return Envelope(event_id(None, digest), "", None, "", str(reason))
 
 
 def read_event(body: bytes, version: str = VERSION, source: str = "webhook") -> Event:
@@ -105,11 +99,11 @@ def short_name(event: str) -> str:
     return event.strip().lower().removeprefix("booking.")
 
 
-def _problem(name: str, version: str, at: datetime | None, data: object, booking_id: str) -> str:
+def _problem(said: str, version: str, at: datetime | None, data: object, booking_id: str) -> str:
     if version.strip() != VERSION:
         return f"webhook version {text(version, limit=20)!r} is not known, only {VERSION!r}"
-    if short_name(name) not in EVENT_KINDS:
-        return f"event {text(name, limit=100)!r} is not known"
+    if short_name(said) not in EVENT_KINDS:
+        return f"event {text(said, limit=100)!r} is not known"
     if at is None:
         return "createdAt: expected a time such as 2026-07-06T09:00:00.000Z"
     if not isinstance(data, dict):

@@ -26,7 +26,7 @@ events = Table(
     "events",
     metadata,
     Column("seq", Integer, primary_key=True, autoincrement=True),  # the order of arrival
-    Column("id", String(64), nullable=False, unique=True),  # digest of the signed document
+    Column("id", String(64), nullable=False, unique=True),  # of its time and a digest of the signed document
     Column("name", String(100), nullable=False),
     Column("at", Moment),  # Copera's createdAt
     Column("received_at", Moment, nullable=False),

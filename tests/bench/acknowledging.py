@@ -40,12 +40,13 @@ def serving(*arguments: str) -> Iterator[int]:
 
 
 def requests(count: int, event: str = "booking.confirmed", prefix: str = "b") -> list[bytes]:
-    """Signed events of as many bookings."""
-    at = datetime.now(UTC).isoformat()
+    """Signed events of as many bookings, each created at its own time."""
     return [
         load.request(
             "/webhooks/copera",
-            json.dumps(payloads.document(event, at, id=f"{prefix}{number}")).encode(),
+            json.dumps(
+                payloads.document(event, datetime.now(UTC).isoformat(), id=f"{prefix}{number}")
+            ).encode(),
             SECRET,
         )
         for number in range(count)

@@ -118,8 +118,8 @@ def test_a_replay_says_what_is_still_not_understood(file: Path, run: Run) -> Non
     still = "it is still not understood, and stays unrecognised: "
     assert done[2].splitlines() == [
         "booking-bridge: no events have an id that begins with 'nix'",
-        f"booking-bridge: event {no_event[:12]}: {still}the JSON has no 'event'",
-        f"booking-bridge: event {unknown[:12]}: {still}event 'booking.exploded' is not known",
+        f"booking-bridge: event {no_event[:20]}: {still}the JSON has no 'event'",
+        f"booking-bridge: event {unknown[:20]}: {still}event 'booking.exploded' is not known",
     ]
     assert run("events", "replay", good) == (0, "1 to be routed again by the running bridge\n", "")
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.core import json_body
-from bridge.core.reading import NotAnEvent, read_envelope
+from bridge.core.reading import NotAnEvent, read_envelope, read_event
 
 AT = "2026-07-06T09:00:00.000Z"
 _values = st.recursive(
@@ -33,6 +33,24 @@ def test_the_fast_decoder_reads_what_the_exact_one_reads(value: object, ascii_on
     assert repr(read) == repr(exact)
 
 
+_numbers = st.one_of(
+    st.integers(-(2**70), 2**70),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.integers(-(2**60), 2**60).map(float),
+    st.sampled_from([2**53, 2.0**53, 2.0**53 - 1, 1e16, 1e15, -0.0, 2**64 - 1, 2**64, 0.5, 1e-7]),
+)
+
+
+@given(st.lists(_numbers | st.text("0123456789.e,}]-", max_size=24), max_size=5), st.booleans())
+def test_the_id_is_that_of_the_canonical_form(numbers: list[object], nested: bool) -> None:
+    """Whatever numbers and texts that look like some there are, and however deep."""
+    data = {"id": "b", "n": {"deep": numbers} if nested else numbers}
+    body = json.dumps({"event": "booking.created", "createdAt": AT, "data": data}).encode()
+    exact: object = json_body._DECODER.decode(str(body, "utf-8"))
+    again = json_body.canonical(exact)
+    assert read_envelope(body).id == read_envelope(again).id == read_event(body).id
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [
@@ -49,6 +67,26 @@ def test_a_repeat_that_was_written_anew_is_the_same_event(one: str, other: str) 
         for data in (one, other)
     }
     assert len(ids) == 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("123456789012345678901", "123456789012345678902"),
+        ("18446744073709551616", "18446744073709551617"),
+        ("30", "30.5"),
+        ("30", '"30"'),
+        ("9007199254740993", "9007199254740992.0"),
+    ],
+)
+def test_what_differs_in_a_number_is_another_event(one: str, other: str) -> None:
+    ids = {
+        read_envelope(
+            f'{{"event": "booking.created", "createdAt": "{AT}", "data": {{"id": "b", "n": {n}}}}}'.encode()
+        ).id
+        for n in (one, other)
+    }
+    assert len(ids) == 2
 
 
 @pytest.mark.parametrize("body", ["", "{", "NaN", '{"a": NaN}', '{"a": 1e999}', "[1]", "\ufeff{}", '"\x01"'])
