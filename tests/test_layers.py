@@ -37,7 +37,7 @@ PURE = {
     "re", "string", "struct", "textwrap", "typing", "unicodedata", "urllib", "uuid", "zlib", "zoneinfo",
 }  # fmt: skip
 """Modules of the standard library that touch nothing outside the process."""
-CALCULATORS = {"icalendar", "jinja2", "markupsafe", "orjson", "pydantic", "re2", "yaml"}
+CALCULATORS = {"icalendar", "jinja2", "markupsafe", "msgspec", "pydantic", "re2", "yaml"}
 """Libraries that the core uses for calculation."""
 FORBIDDEN = {
     ("datetime", "now"),

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-import orjson
 from sqlalchemy import ColumnElement, Table, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.core.feeds.entries import Entry, Mark, Record, is_off
 from bridge.core.feeds.tokens import DETAILS
+from bridge.core.json_body import as_json, kept
 from bridge.core.reading import read_booking, write_booking
 from bridge.tables.mirror import booking_hosts, bookings, farewells
 
@@ -49,7 +49,7 @@ def read_entry(row: Sequence[Any], *, shown: bool = True) -> Entry:
     uid, state, first_seen, closed_at = row[: len(_STATE)]
     return Entry(
         uid,
-        read_booking(orjson.loads(state)),
+        read_booking(kept(state)),
         *_marks(row[len(_STATE) : _ENTRY]),
         first_seen,
         closed_at,
@@ -135,7 +135,7 @@ def farewell_rows(record: Record, revision: int) -> Iterable[dict[str, Any]]:
 
 def state_of(entry: Entry) -> str:
     """A booking's state as it is stored."""
-    return orjson.dumps(write_booking(entry.booking)).decode()
+    return as_json(write_booking(entry.booking))
 
 
 def _entry_row(entry: Entry, revision: int) -> dict[str, Any]:

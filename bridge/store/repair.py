@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
-import orjson
 from sqlalchemy import and_, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.core.bookings import Booking, Event
 from bridge.core.identity import Identities
+from bridge.core.json_body import kept
 from bridge.core.reading import read_booking
 from bridge.core.repair import SOURCE, Gist, gist
 from bridge.database import Database
@@ -221,7 +221,7 @@ async def _told(connection: AsyncConnection, probes: dict[str, Event]) -> dict[s
 
 
 def _booking(state: str) -> Booking:
-    return read_booking(orjson.loads(state))
+    return read_booking(kept(state))
 
 
 def _gist(state: str | None) -> Gist | None:

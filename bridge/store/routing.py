@@ -8,11 +8,11 @@ from datetime import datetime
 from functools import cache
 from typing import Any, Final, TypeVar
 
-import orjson
 from sqlalchemy import Connection, bindparam, literal_column, select, union, update
 
 from bridge.core.bookings import Booking, Event
 from bridge.core.identity import Name, Register
+from bridge.core.json_body import as_json, kept
 from bridge.core.order import delivery_id
 from bridge.core.reading import read_booking, write_booking
 from bridge.core.routing import Match
@@ -194,14 +194,14 @@ def _deliver(dialect: str) -> Any:
 
 def known_state(row: Any) -> KnownState:
     """A row of booking_states as a value."""
-    booking = read_booking(orjson.loads(row.state))
+    booking = read_booking(kept(row.state))
     event = Event(row.event_id, row.name, row.at, booking, row.source)
     return KnownState(row.position, event, known_booking(row.previous))
 
 
 def known_booking(document: str | None) -> Booking | None:
     """A booking as it was kept, None when none was."""
-    return read_booking(orjson.loads(document)) if document else None
+    return read_booking(kept(document)) if document else None
 
 
 _EVENT: Final = (
@@ -282,4 +282,4 @@ def _delivery_rows(item: Routed, rules_hash: str, now: datetime) -> list[dict[st
 
 
 def _json(booking: Booking | None) -> str | None:
-    return orjson.dumps(write_booking(booking)).decode() if booking else None
+    return as_json(write_booking(booking)) if booking else None

@@ -75,7 +75,7 @@ class Webhook:
         """
         begun = time.monotonic()
         try:
-            body = await self._body(request)
+            body = _complete(request) if request.content.is_eof() else await _arriving(request)
             verify(request.headers.getall("X-Copera-Signature", []), body, secrets=self._secrets)
         except TimeoutError:
             self._observe("", "timeout")  # no 4xx, which Copera takes as final: it may be we who stop here
@@ -140,17 +140,6 @@ class Webhook:
         said = b'{"event": "%b", "outcome": "%b"}' % (envelope.id.encode(), outcome.encode())
         return ready(request, 202 if is_new else 200, said)
 
-    async def _body(self, request: web.BaseRequest) -> bytes:
-        if request.content.is_eof():  # all of it is here already, so no timer is needed
-            body = request.content.read_nowait()
-            if len(body) > LARGEST_BODY:
-                raise web.HTTPRequestEntityTooLarge(LARGEST_BODY, len(body))
-            return body
-        if (request.content_length or 0) > LARGEST_BODY:
-            raise web.HTTPRequestEntityTooLarge(LARGEST_BODY, request.content_length or 0)
-        async with asyncio.timeout(_PATIENCE):
-            return await request.read()
-
     def _refuse(self, status: int, error: str, message: str) -> web.Response:
         self._observe("", error)
         return problem(status, error, message)
@@ -170,3 +159,19 @@ class Webhook:
                 times=times,
             )
         )
+
+
+def _complete(request: web.BaseRequest) -> bytes:
+    """A body that is all here already. Raises HTTPRequestEntityTooLarge."""
+    body = request.content.read_nowait()
+    if len(body) > LARGEST_BODY:
+        raise web.HTTPRequestEntityTooLarge(LARGEST_BODY, len(body))
+    return body
+
+
+async def _arriving(request: web.BaseRequest) -> bytes:
+    """A body once it is here. Raises TimeoutError, HTTPRequestEntityTooLarge."""
+    if (request.content_length or 0) > LARGEST_BODY:
+        raise web.HTTPRequestEntityTooLarge(LARGEST_BODY, request.content_length or 0)
+    async with asyncio.timeout(_PATIENCE):
+        return await request.read()

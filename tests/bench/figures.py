@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +50,8 @@ def at_least(what: str, value: float, goal: float, form: str = "{:.2f}", yardsti
     """A figure that should be large; see `at_most`."""
     wanted = f"at least {form.format(goal)}"
     return Figure(what, form.format(value), yardstick, wanted, value >= goal)
+
+
+def beside(values: Sequence[float], yardsticks: Sequence[float]) -> float:
+    """The median ratio of what was measured in turn with its yardstick: a machine's pace changes."""
+    return median(value / yardstick for value, yardstick in zip(values, yardsticks, strict=True))

@@ -1,46 +1,60 @@
 """The servers that are measured, each in a process of its own; prints its port, ends on SIGTERM.
 
-`python -m tests.bench.servers bare` is the yardstick: a handler that reads the body and answers 202,
-on asyncio's own loop; `bare-uvloop` is the same on uvloop.
-`… receiver FOLDER` verifies and stores; `… service FOLDER SLACK_URL` is the whole bridge.
+`python -m tests.bench.servers bare` is the yardstick of acknowledging: a handler that reads the body and
+answers 202, on asyncio's own loop; `bare-uvloop` is the same on uvloop. `relay SLACK_URL` is that of
+delivering: a handler that posts what comes in to Slack with slack_sdk and keeps nothing.
+`receiver FOLDER` verifies and stores; `service FOLDER SLACK_URL` is the whole bridge, which logs errors only,
+as the yardsticks do; `talkative FOLDER SLACK_URL` is it at the log level that is its default.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import sys
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import uvloop
 from aiohttp import web
+from slack_sdk.web.async_client import AsyncWebClient
 
 from bridge import garbage_collector, logs
 from bridge.app import Service
+from bridge.core.reading import read_envelope
 from bridge.database import open_database
 from bridge.sandbox.copera import SECRET
 from bridge.settings import Settings
 from bridge.store.intake import Intake
 from bridge.web.server import Server
 from bridge.web.webhook import LARGEST_BODY, PATH, Webhook
+from tests.bench import posting
 
+Handler = Callable[[web.Request], Awaitable[web.Response]]
 RULES = 'version: 1\nrules: [{name: all, when: {event: created}, post: {to: "#sales"}}]\n'
 
 
 async def main(kind: str, *arguments: str) -> None:
-    logs.configure("error", "json")
+    logs.configure("info" if kind == "talkative" else "error", "json")
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    if kind == "service":
+    if kind in {"service", "talkative"}:
         await _service(stop, *arguments)
         return
-    await (_receiver(stop, *arguments) if kind == "receiver" else _yardstick(stop))
+    if kind == "receiver":
+        await _receiver(stop, *arguments)
+    elif kind == "relay":
+        async with posting.client(*arguments) as slack:
+            await _yardstick(stop, lambda request: _relay(request, slack))
+    else:
+        await _yardstick(stop, _bare)
 
 
-async def _yardstick(stop: asyncio.Event) -> None:
+async def _yardstick(stop: asyncio.Event, handler: Handler) -> None:
     application = web.Application(client_max_size=LARGEST_BODY)
-    application.add_routes([web.post(PATH, _bare)])
+    application.add_routes([web.post(PATH, handler)])
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -69,6 +83,14 @@ def _tell(port: int | str) -> None:
 
 async def _bare(request: web.Request) -> web.Response:
     await request.read()
+    return web.Response(status=202)
+
+
+async def _relay(request: web.Request, slack: AsyncWebClient) -> web.Response:
+    body = await request.read()
+    event = read_envelope(body).id
+    title: str = json.loads(body)["data"]["bookingTypeTitle"]
+    await posting.post(slack, title.replace("T", "#c"), event)
     return web.Response(status=202)
 
 
