@@ -167,7 +167,7 @@ class Person:
 class Event:
     """Something that happened to a booking.
 
-    `id` is the digest of the signed document, `name` a key of `EVENT_KINDS`, `at` Copera's `createdAt`,
+    `id` is `order.event_id` of the signed document, `name` a key of `EVENT_KINDS`, `at` Copera's `createdAt`,
     `source` one of "webhook" and "repair" (seen in the read API, told by no webhook).
     """
 

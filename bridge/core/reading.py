@@ -31,6 +31,9 @@ from bridge.core.text import LATEST, instant, line, text
 VERSION: Final = "1"
 """The payload contract this reader knows (`X-Copera-Webhook-Version`)."""
 
+_NAMES: Final = {f"booking.{kind}": kind for kind in EVENT_KINDS}
+"""What Copera calls its events, as it writes them."""
+
 _DEEPEST: Final = 6
 
 
@@ -68,7 +71,7 @@ def _envelope(document: Mapping[str, object], version: str) -> Envelope:
     said, created_at, data = document.get("event"), document.get("createdAt"), document.get("data")
     if not isinstance(said, str) or not said:
         raise NotAnEvent("the JSON has no 'event'")
-    name, at = short_name(text(said, limit=100)), instant(created_at)
+    name, at = _NAMES.get(said) or short_name(text(said, limit=100)), instant(created_at)
     booking_id = text(data.get("id") or data.get("uid"), limit=200) if isinstance(data, dict) else ""
     digest = hashlib.sha256(canonical([said, created_at, data])).hexdigest()
     problem = _problem(said, version, at, data, booking_id)
@@ -100,9 +103,9 @@ def short_name(event: str) -> str:
 
 
 def _problem(said: str, version: str, at: datetime | None, data: object, booking_id: str) -> str:
-    if version.strip() != VERSION:
+    if version != VERSION and version.strip() != VERSION:
         return f"webhook version {text(version, limit=20)!r} is not known, only {VERSION!r}"
-    if short_name(said) not in EVENT_KINDS:
+    if said not in _NAMES and short_name(said) not in EVENT_KINDS:
         return f"event {text(said, limit=100)!r} is not known"
     if at is None:
         return "createdAt: expected a time such as 2026-07-06T09:00:00.000Z"

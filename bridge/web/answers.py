@@ -45,10 +45,11 @@ class _Ready(web.StreamResponse):
 
     async def prepare(self, request: web.BaseRequest) -> None:
         """Write all of it (RFC 9112, section 2.1). Raises ConnectionResetError when nobody is there."""
-        if request.transport is None or request.transport.is_closing():
+        transport = request.transport
+        if transport is None or transport.is_closing():
             raise ConnectionResetError
         head = _head(self.status, int(time.time()))
-        request.transport.write(b"%bContent-Length: %d\r\n\r\n%b" % (head, len(self._said), self._said))
+        transport.write(b"%bContent-Length: %d\r\n\r\n%b" % (head, len(self._said), self._said))
 
     async def write_eof(self, data: bytes = b"") -> None:
         """It is written."""

@@ -96,7 +96,8 @@ class Connections:
 
     async def answer(self, request: web.BaseRequest, answering: Answering) -> web.StreamResponse:
         """Outermost of all: marks the connection as at work, refuses what nobody else should see."""
-        guard = self._guards.get(request.transport) if request.transport else None
+        transport = request.transport
+        guard = self._guards.get(transport) if transport else None
         if guard is not None:
             guard.begin(request)
         try:

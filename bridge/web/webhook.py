@@ -73,7 +73,6 @@ class Webhook:
         Copera takes a 4xx as final and tries a 5xx again, three times in all. So what is signed but is no
         event is refused, yet only when it is kept: nobody could have it again.
         """
-        begun = time.monotonic()
         try:
             body = _complete(request) if request.content.is_eof() else await _arriving(request)
             verify(request.headers.getall("X-Copera-Signature", []), body, secrets=self._secrets)
@@ -86,20 +85,19 @@ class Webhook:
         except Rejected as reason:
             self._tell_unsigned(str(reason), client(request, self._proxies))
             return self._refuse(401, "bad_signature", "The signature is missing or does not fit the body.")
-        version = request.headers.get("X-Copera-Webhook-Version", VERSION)
+        version, now = request.headers.get("X-Copera-Webhook-Version", VERSION), self._clock()
         try:
             envelope = read_envelope(body, version)
         except NotAnEvent as reason:
-            kept = await self._store(request, unreadable(body, reason), body, version, begun)
+            kept = await self._store(request, unreadable(body, reason), body, version, now)
             message = f"This is not a booking event: {reason}."
             return problem(400, "not_an_event", message) if kept.status < 500 else kept
-        if envelope.at and (refused := self._refuse_time(envelope, envelope.at)):
+        if envelope.at and (refused := self._refuse_time(envelope, envelope.at, now)):
             return refused
-        return await self._store(request, envelope, body, version, begun)
+        return await self._store(request, envelope, body, version, now)
 
-    def _refuse_time(self, envelope: Envelope, at: datetime) -> web.Response | None:
+    def _refuse_time(self, envelope: Envelope, at: datetime, now: datetime) -> web.Response | None:
         """The answer to an event that is too old to be told from a repeat; None when it is not."""
-        now = self._clock()
         if at < now - self._retention:
             log.warning(
                 "event.refused", event_id=envelope.id, problem="createdAt is older than the retention"
@@ -113,12 +111,13 @@ class Webhook:
         return None
 
     async def _store(
-        self, request: web.BaseRequest, envelope: Envelope, body: bytes, version: str, begun: float
+        self, request: web.BaseRequest, envelope: Envelope, body: bytes, version: str, now: datetime
     ) -> web.StreamResponse:
         """Have it on disk; the answer that says so, or 503."""
         self._fail_point("storing")
+        begun = time.monotonic()
         try:
-            is_new = await self._intake.accept(envelope, body, version, "webhook", self._clock())
+            is_new = await self._intake.accept(envelope, body, version, "webhook", now)
         except Unavailable as reason:
             self._tell_unstored(envelope, str(reason))
             self._observe(envelope.event, "not_stored")
