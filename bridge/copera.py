@@ -23,7 +23,7 @@ from aiohttp import hdrs
 from yarl import URL
 
 from bridge.core.bookings import BookingType, Person
-from bridge.core.json_body import canonical
+from bridge.core.json_body import as_json
 from bridge.core.pages import next_cursor, read_page, seconds_asked
 from bridge.core.reading import read_member, read_type
 from bridge.core.refresh import Sighting, sighting
@@ -149,7 +149,7 @@ class Copera:
         answer, items = await self._get("/bookings", query, attempts, read=_BOOKINGS)
         if items is None:
             raise Unreachable("Copera's list of bookings holds no bookings")
-        page = tuple(sighting(item, said, read_at) for item, said in items if isinstance(item, dict))
+        page = tuple(told for item in items if (told := sighting(item, read_at)))
         try:
             return page, next_cursor(answer, empty=not items)
         except ValueError as problem:
@@ -163,8 +163,8 @@ class Copera:
         path = f"/bookings/{quote(uid, safe='')}"
         answer = _mapping(await self._get(path, {}, attempts, read=json.loads, missing={}))
         found = _mapping(answer.get("booking")) or answer
-        told = sighting(found, canonical(found).decode(), read_at)
-        return told if told.uid else None
+        told = sighting(as_json(found).encode(), read_at)
+        return told if told and told.uid else None
 
     async def types(self) -> tuple[BookingType, ...]:
         """All booking types, hidden and inactive ones too. Raises CoperaError."""

@@ -1,28 +1,42 @@
-"""Answers of an HTTP service: how long to wait, and a page of a listing, each item with its own text."""
+"""Answers of an HTTP service: how long to wait, and a page of a listing, each item as it was written."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Final
 
-from bridge.core.json_body import canonical, loads
+import msgspec
+
+from bridge.core.json_body import loads
 
 _LONGEST_WAIT: Final = 86_400
+_FIELDS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ITEMS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-def read_page(body: bytes, name: str) -> tuple[dict[str, object], list[tuple[object, str]] | None]:
-    """The fields of a JSON object, and the items of its list `name`, each written out by itself.
+def read_page(body: bytes, name: str) -> tuple[dict[str, object], list[bytes] | None]:
+    """The fields of a JSON object, and the items of its list `name`, each as it was written there.
 
-    Equal items are written equally. The list is None when there is no such field, or it is not a list; it
-    is left out of the fields. Raises ValueError when the body is not a JSON object, RecursionError.
+    The list is None when there is no such field, or it is not a list; it is left out of the fields. Raises
+    ValueError when the body is not a JSON object in UTF-8, RecursionError.
     """
-    document = loads(body)
+    body.decode()  # what is only cut out is not looked at
+    try:
+        cut = _FIELDS.decode(body)
+        listed = bytes(cut.pop(name, b""))
+        items = [bytes(item) for item in _ITEMS.decode(listed)] if listed.startswith(b"[") else None
+        return {key: loads(bytes(value)) for key, value in cut.items()}, items
+    except msgspec.DecodeError:  # half a surrogate pair, for one
+        return _whole(body, name)
+
+
+def _whole(body: bytes, name: str) -> tuple[dict[str, object], list[bytes] | None]:
+    document = json.loads(body)
     if not isinstance(document, dict):
         raise ValueError("not a JSON object")
     listed = document.pop(name, None)
-    if not isinstance(listed, list):
-        return document, None
-    return document, [(item, canonical(item).decode()) for item in listed]
+    return document, [json.dumps(item).encode() for item in listed] if isinstance(listed, list) else None
 
 
 def next_cursor(answer: Mapping[str, object], *, empty: bool) -> str | None:

@@ -58,8 +58,9 @@ def made(number: int, day: datetime, of_one: int = OF_ONE) -> Booking:
 
 
 def sighting(booking: Booking) -> Sighting:
-    item = write_booking(booking)
-    return told(item, json.dumps(item), now())
+    made = told(json.dumps(write_booking(booking)).encode(), now())
+    assert made
+    return made
 
 
 async def fill(database: Database, count: int, of_one: int = OF_ONE) -> MirrorWriter:

@@ -21,6 +21,7 @@ from bridge.core.refresh import (
     leaves_at,
     plan_refresh,
     renamed,
+    seen,
     settle,
     sighting,
     window,
@@ -41,7 +42,7 @@ BOOKING = Booking(
 
 
 def told(uid: str, digest: str = "same") -> Sighting:
-    return Sighting(uid, digest, "{}", NOW)
+    return Sighting(uid, digest, b"{}", NOW)
 
 
 def known(count: int, **more: Trace) -> dict[str, Trace]:
@@ -253,9 +254,11 @@ def test_agreement() -> None:
 
 def test_digests() -> None:
     """Equal answers have equal digests; whatever a booking holds can be digested."""
-    item: dict[str, object] = {"uid": 7}
-    document = '{"uid": 7, "x": "\\ud800"}'
-    assert sighting(item, document, NOW).digest == sighting(item, document, NOW + HOUR).digest
-    assert sighting(item, document + " ", NOW).digest != sighting(item, document, NOW).digest
-    assert sighting(item, "\ud800", NOW).uid == "7"
-    assert sighting({}, "{}", NOW).uid == ""
+    document = b'{"uid": 7, "x": "\\ud800"}'
+    first, later = sighting(document, NOW), sighting(document, NOW + HOUR)
+    other, plain, nameless = (sighting(item, NOW) for item in (document + b" ", b'{"uid": "7"}', b"{}"))
+    assert first and later and other and plain and nameless  # noqa: PT018
+    assert first.digest == later.digest != other.digest
+    assert [one.uid for one in (first, other, plain, nameless)] == ["7", "7", "7", ""]
+    assert seen(first).uid == "7"
+    assert [sighting(item, NOW) for item in (b"3", b"[]", b"null", b'"x"')] == [None] * 4
