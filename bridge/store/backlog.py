@@ -10,11 +10,13 @@ from typing import Final
 from sqlalchemy import and_, exists, func, select, update
 
 from bridge.database import Database
+from bridge.store.claims import waiting
 from bridge.tables.delivery import cards, deliveries, slack_channels
 
-_WAITS: Final = and_(deliveries.c.state == "waiting", deliveries.c.unsure_since.is_(None))
+_WAITS: Final = and_(waiting(deliveries), deliveries.c.unsure_since.is_(None))
 _SLICE: Final = 500
-_UNTRIED: Final = and_(_WAITS, deliveries.c.attempts == 0)
+UNTRIED: Final = and_(_WAITS, deliveries.c.attempts == 0)
+"""What waits and was never tried, in the form of an index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class Backlog:
         """When the oldest of it was made, None when there is none. Raises Unavailable."""
         async with self._database.read() as connection:
             found: datetime | None = await connection.scalar(
-                select(func.min(deliveries.c.created_at)).where(_UNTRIED)
+                select(func.min(deliveries.c.created_at)).where(UNTRIED)
             )
         return found
 
@@ -48,7 +50,7 @@ class Backlog:
         """Whether one of these events waits to be told in this channel. Raises Unavailable."""
         there = select(deliveries.c.destination).where(deliveries.c.channel == channel)
         query = select(func.count()).where(
-            _UNTRIED, deliveries.c.event_id.in_(events), deliveries.c.destination.in_(there)
+            UNTRIED, deliveries.c.event_id.in_(events), deliveries.c.destination.in_(there)
         )
         async with self._database.read() as connection:
             return bool(await connection.scalar(query))

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Table, delete, exists, literal, or_, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Delete,
+    Table,
+    Update,
+    delete,
+    exists,
+    literal,
+    or_,
+    select,
+    text,
+    tuple_,
+    update,
+)
 
 from bridge.database import Database
 from bridge.tables.delivery import (
@@ -36,52 +50,65 @@ class Erasing:
 
     async def events(self, before: datetime) -> int:
         """Bodies and former states of events received before."""
-        old = _first(events, events.c.seq, events.c.body.is_not(None), events.c.received_at < before)
-        blank = {"body": None, "previous": None}
-        return await self._change(update(events).where(events.c.seq.in_(old)).values(blank))
+        old = (events.c.body.is_not(None), events.c.received_at < before)
+        return await self._change(events, old, update(events).values(body=None, previous=None))
 
     async def states(self, before: datetime) -> int:
         """Bookings as they were last told before; their place in the order stays."""
         table = booking_states
-        old = _first(table, table.c.booking_id, table.c.state.is_not(None), table.c.at < before)
-        change = update(table).where(table.c.booking_id.in_(old))
-        return await self._change(change.values(state=None, previous=None))
+        old = (table.c.state.is_not(None), table.c.at < before)
+        return await self._change(table, old, update(table).values(state=None, previous=None))
 
     async def names(self, before: datetime) -> int:
         """By whom bookings were made that were told before; what they are called stays."""
         table = booking_names
-        old = _first(table, table.c.id, table.c.contact != "", table.c.at < before)
-        return await self._change(update(table).where(table.c.id.in_(old)).values(contact=""))
+        old = (table.c.contact != "", table.c.at < before)
+        return await self._change(table, old, update(table).values(contact=""))
 
     async def people(self, before: datetime) -> int:
         """E-mail addresses in deliveries, cards, gates and what Slack answered about people."""
-        changed = 0
-        old = _first(deliveries, deliveries.c.seq, _names(deliveries), deliveries.c.created_at < before)
         masked = {"destination": literal(_ERASED) + deliveries.c.id, "mention": "none"}
-        changed += await self._change(update(deliveries).where(deliveries.c.seq.in_(old)).values(masked))
         is_over = exists().where(
             booking_states.c.booking_id == cards.c.booking_id, booking_states.c.state.is_(None)
         )
-        changed += await self._change(delete(cards).where(_names(cards), is_over))
         idle = (gates.c.failures == 0, or_(gates.c.full_at.is_(None), gates.c.full_at < before))
-        personal = gates.c.key.like("@%")
-        changed += await self._change(delete(gates).where(personal, *idle))
-        changed += await self._change(delete(slack_users).where(slack_users.c.checked_at < before))
-        asked = slack_channels.c.checked_at < before
-        return changed + await self._change(delete(slack_channels).where(asked))
+        changed = 0
+        for table, old, change in (
+            (
+                deliveries,
+                (_names(deliveries), deliveries.c.created_at < before),
+                update(deliveries).values(masked),
+            ),
+            (cards, (_names(cards), is_over), delete(cards)),
+            (gates, (gates.c.key.like("@%"), *idle), delete(gates)),
+            (slack_users, (slack_users.c.checked_at < before,), delete(slack_users)),
+            (slack_channels, (slack_channels.c.checked_at < before,), delete(slack_channels)),
+        ):
+            changed += await self._change(table, old, change)
+        return changed
 
     async def attempts(self, before: datetime) -> int:
         """Calls made before."""
         oldest = select(attempts.c.seq, attempts.c.at).order_by(attempts.c.seq).limit(BATCH)
-        async with self._database.read() as connection:
+        async with self._database.look() as connection:
             seqs = [row.seq for row in await connection.execute(oldest) if row.at < before]
-        return await self._change(delete(attempts).where(attempts.c.seq.in_(seqs))) if seqs else 0
+        return await self._write(delete(attempts).where(attempts.c.seq.in_(seqs))) if seqs else 0
 
     async def finish(self) -> None:
         """Take what was erased out of SQLite's log as well."""
         await self._database.truncate_wal()
 
-    async def _change(self, statement: Any) -> int:
+    async def _change(self, table: Table, old: Sequence[ColumnElement[bool]], change: Update | Delete) -> int:
+        """Change the rows that are old. They are found first: that may take long, and holds up nobody."""
+        key = tuple(table.primary_key)
+        async with self._database.look() as connection:
+            found = (await connection.execute(select(*key).where(*old).limit(BATCH))).all()
+        if not found:
+            return 0
+        chosen = tuple_(*key).in_(found) if len(key) > 1 else key[0].in_([row[0] for row in found])
+        return await self._write(change.where(chosen, *old))
+
+    async def _write(self, statement: Update | Delete) -> int:
         """Run one statement; SQLite overwrites what it erases."""
         async with self._database.write() as connection:
             if self._database.is_sqlite:
@@ -90,10 +117,6 @@ class Erasing:
             if self._database.is_sqlite:
                 await connection.execute(_LEAVE)
         return changed
-
-
-def _first(table: Table, key: Any, *conditions: ColumnElement[bool]) -> Any:
-    return select(key).select_from(table).where(*conditions).limit(BATCH)
 
 
 def _names(table: Any) -> ColumnElement[bool]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from bridge.core.reading import NotAnEvent, unreadable
 from bridge.database import open_database
@@ -75,6 +76,16 @@ async def test_nothing_erased_is_left_in_the_file(tmp_path: Path) -> None:
     files = b"".join(file.read_bytes() for file in tmp_path.iterdir())
     await database.close()
     assert b"alice@example.com" not in files
+
+
+async def test_looking_for_what_is_old_holds_up_nobody(line: Line) -> None:
+    """Nor does it wait for who writes: only what is found is written."""
+    await line.receive("created", 0)
+    await line.route()
+    retention = Retention(line.database, timedelta(days=30), lambda: line.now)
+    async with line.database.write() as connection:
+        await connection.execute(update(events).values(problem="being written"))
+        assert await asyncio.wait_for(retention.erase(), 2) == 0
 
 
 async def test_one_of_all_takes_a_turn(line: Line) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.dialects import sqlite
 
+from bridge.store.backlog import UNTRIED
 from bridge.store.claims import CANDIDATES, DEAD, NEXT_DUE
 from bridge.store.routing import RECEIVED
 from bridge.tables.delivery import deliveries, events
@@ -18,6 +19,7 @@ QUERIES = {
     "candidates": (CANDIDATES, "ix_deliveries_due"),
     "next due": (NEXT_DUE, "ix_deliveries_due"),
     "dead": (select(deliveries).where(DEAD).order_by(deliveries.c.seq.desc()), "ix_deliveries_dead"),
+    "untried": (select(func.min(deliveries.c.created_at)).where(UNTRIED), "ix_deliveries_due"),
     "received": (select(events.c.seq).where(RECEIVED).order_by(events.c.seq), "ix_events_to_route"),
 }
 
