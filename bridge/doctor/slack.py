@@ -46,6 +46,8 @@ async def examine_slack(slack: Slack, needed: Needs, people: Iterable[Person]) -
     if listed is not None:
         for (place, rule), channel in zip(needed.channels.items(), named, strict=True):
             yield _channel(f"{place} ({rule})", channel, who, by_id=not place.startswith("#"))
+        for finding in _twins(needed.channels, named):
+            yield finding
     for name, rule in needed.webhooks.items():
         yield _webhook(name, rule)
     async for finding in _people(slack, needed, list(people)):
@@ -115,6 +117,18 @@ def _channel(label: str, channel: Channel | None, who: Identity, *, by_id: bool)
         return problem("channel", f"{label}: the app is not a member and cannot post", remedy)
     said = f"{label}: can post, but is not a member, so that after a crash it cannot see what it posted"
     return notice("channel", said, f"/invite @{who.user} there")
+
+
+def _twins(places: Iterable[str], named: Iterable[Channel | None]) -> Iterator[Finding]:
+    """Channels that the rules write by name and by id: to the rules these are two destinations."""
+    written: dict[str, list[str]] = {}
+    for place, channel in zip(places, named, strict=True):
+        if channel is not None:
+            written.setdefault(channel.id, []).append(place)
+    for twins in written.values():
+        if len(twins) > 1:
+            said = f"{' and '.join(twins)} are one channel: an event that goes to both is posted there twice"
+            yield notice("channel", said, "write the channel in one way in the rules")
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,8 +99,8 @@ async def world(tmp_path: Path, migrated_file: Path) -> AsyncIterator[World]:
     for member in copera.calendar.members.values():
         slack.add_user(member.name, member.email)
     slack.add_user("Lead", "lead@example.com")
-    for name in ("sales", "bookings"):
-        slack.add_channel(name)
+    slack.add_channel("sales", "C0SALES01")
+    slack.add_channel("bookings")
     slack.add_channel("hiring", "C0HIRING1", private=True)
     await copera.start()
     await slack.start()

@@ -152,6 +152,7 @@ BROKEN: dict[str, Change] = {
     "scope im:write": without("im:write"),
     "scope users:read": without("users:read"),
     "scope users:read.email": without("users:read.email"),
+    "channel in two ways": rules('"#sales", "@host"', '"#sales", C0SALES01, "@host"'),
     "channel misspelt": rules("#sales", "#sails"),
     "channel archived": channel("sales", archived=True),
     "channel not joined": channel("sales", is_member=False),
