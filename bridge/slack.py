@@ -2,6 +2,8 @@
 
 The SDK's own retries are off: by default it sends a message again after a dropped connection, and
 people see it twice. Facts from docs.slack.dev (chat.postMessage, chat.update, conversations.history).
+
+Longer than a module should be, so that all that is said to Slack can be read in one place.
 """
 
 from __future__ import annotations
