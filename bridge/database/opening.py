@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 from urllib.parse import urlencode
 
+import asyncpg
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event, make_url
 from sqlalchemy.engine import URL, ExceptionContext
 from sqlalchemy.exc import ArgumentError, ProgrammingError
@@ -146,7 +147,11 @@ def _postgres_engine(url: URL, *, command_seconds: float | None, **pool: Any) ->
 
 
 def _limit_stillness(connection: Any, _record: object) -> None:
-    connection.run_async(lambda driver: driver.execute(_STILLNESS))
+    """Raises OSError when the server is gone again: asyncpg's own errors are not translated on this way."""
+    try:
+        connection.run_async(lambda driver: driver.execute(_STILLNESS))
+    except (asyncpg.PostgresError, asyncpg.InterfaceError) as problem:
+        raise ConnectionError(reason(problem)) from problem
 
 
 async def _migrate(url: URL, writer: AsyncEngine) -> None:
