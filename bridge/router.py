@@ -17,7 +17,7 @@ from bridge.core.knowledge import Knowledge
 from bridge.core.order import position
 from bridge.core.reading import NotAnEvent, Unrecognised, read_event
 from bridge.core.repair import is_told
-from bridge.core.routing import route
+from bridge.core.routing import Match, farewells, route
 from bridge.database import Database, Unavailable
 from bridge.store.events import TOPIC
 from bridge.store.routing import KnownState, Received, Routed, RoutingStore, RoutingTransaction
@@ -159,7 +159,7 @@ class _Past:
 
     known: dict[str, KnownState]
     latest: dict[str, str]  # position of the latest event
-    carded: dict[str, set[str]]  # destinations that have a card
+    carded: dict[str, dict[str, Match]]  # by destination the card there
 
     def take(self, item: Routed) -> None:
         assert item.read is not None
@@ -167,8 +167,12 @@ class _Past:
         if item.state == "routed":
             self.known[booking_id] = KnownState(item.position, item.read, item.previous)
             self.latest[booking_id] = item.position
-        cards = {match.destination for match in item.matches if match.style == "card" and not match.former}
-        self.carded.setdefault(booking_id, set()).update(cards)
+        carded = self.carded.setdefault(booking_id, {})
+        for match in item.matches:
+            if match.former:
+                carded.pop(match.destination, None)
+            elif match.style == "card":
+                carded[match.destination] = match
 
 
 class _Reading:
@@ -220,17 +224,15 @@ def _decide(reading: _Reading, read: Event, past: _Past, knowledge: Knowledge) -
     decision = route(
         read, knowledge.rules, directory=knowledge.directory, types=knowledge.types, previous=previous
     )
-    named = {match.destination for match in decision.matches}
-    quiet = set() if is_late else past.carded.get(booking_id, set()) - named
+    if is_late:
+        return Routed(
+            reading.event, "superseded", reading.place, read, previous, decision.matches, problem=_LATE
+        )
+    carded = past.carded.get(booking_id, {})
+    matches = (*decision.matches, *farewells(decision.matches, carded, read.booking, previous))
+    quiet = carded.keys() - {match.destination for match in matches}
     return Routed(
-        reading.event,
-        "superseded" if is_late else "routed",
-        reading.place,
-        read,
-        previous,
-        decision.matches,
-        tuple(sorted(quiet)),
-        problem=_LATE if is_late else "",
+        reading.event, "routed", reading.place, read, previous, matches, refresh=tuple(sorted(quiet))
     )
 
 

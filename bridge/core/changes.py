@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from bridge.core.bookings import Booking, Event
+from bridge.core.bookings import Booker, Booking, Event
 
 Change = Literal["status", "time", "hosts", "type", "place", "guests", "booker", "answers"]
 
+_NOBODY: Final = Booker()
 _REPEATABLE: Final = frozenset({"created", "confirmed"})
 
 
@@ -25,7 +26,7 @@ def changes(previous: Booking | None, booking: Booking) -> tuple[Change, ...]:
         ("type", previous.type_title, booking.type_title),
         ("place", previous.location.type and previous.location, booking.location.type and booking.location),
         ("guests", previous.guests, booking.guests),
-        ("booker", previous.booker, booking.booker),
+        ("booker", previous.booker != _NOBODY and previous.booker, booking.booker),
         ("answers", previous.answers, booking.answers),
     )
     return tuple(name for name, old, new in pairs if old != new and old and new)

@@ -6,8 +6,8 @@ patterns and the same `holds`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from bridge.core.bookings import Booking, BookingType, Directory, Event, Person
@@ -123,6 +123,29 @@ def route(
     return Decision(tuple(walk.matches), stopped_at, rules, context)
 
 
+def farewells(
+    matches: Iterable[Match], carded: Mapping[str, Match], booking: Booking, previous: Booking | None
+) -> tuple[Match, ...]:
+    """What tells hosts who lost the booking and have a card of it where the rules, which may ask for its
+    host, do not name them any more.
+
+    `carded` are the cards by destination, as the matches that made them.
+    """
+    named = {match.destination for match in matches}
+    lost = (HOST_KEY + host for host in _former_hosts(booking, previous))
+    return tuple(
+        replace(carded[each], mention="none", broadcast=False, former=True)
+        for each in lost
+        if each in carded and each not in named
+    )
+
+
+def _former_hosts(booking: Booking, previous: Booking | None) -> tuple[str, ...]:
+    """Who was a host of it and is none, whichever event tells of that; nobody when no host is told."""
+    now = booking.host_ids
+    return tuple(host for host in previous.host_ids if host not in now) if previous and now else ()
+
+
 class _Walk:
     """The destinations found so far for one event."""
 
@@ -130,9 +153,7 @@ class _Walk:
         self.matches: list[Match] = []
         self._context = context
         self._hosts = [(host, False) for host in context.booking.host_ids]
-        if previous and context.event.name == "reassigned":
-            now = set(context.booking.host_ids)
-            self._hosts += [(host, True) for host in previous.host_ids if host not in now]
+        self._hosts += [(host, True) for host in _former_hosts(context.booking, previous)]
         self._taken: set[str] = set()
         self._people = 0
 

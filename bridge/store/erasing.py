@@ -11,8 +11,12 @@ from sqlalchemy import (
     Delete,
     Table,
     Update,
+    and_,
+    bindparam,
+    case,
     delete,
     exists,
+    func,
     literal,
     or_,
     select,
@@ -21,6 +25,7 @@ from sqlalchemy import (
     update,
 )
 
+from bridge.core.repair import Gist
 from bridge.database import Database
 from bridge.tables.delivery import (
     attempts,
@@ -54,10 +59,16 @@ class Erasing:
         return await self._change(events, old, update(events).values(body=None, previous=None))
 
     async def states(self, before: datetime) -> int:
-        """Bookings as they were last told before; their place in the order stays."""
+        """Bookings as they were last told before; what is not personal stays, so does their place."""
         table = booking_states
         old = (table.c.state.is_not(None), table.c.at < before)
-        return await self._change(table, old, update(table).values(state=None, previous=None))
+        query = select(table.c.booking_id, table.c.state).where(*old).limit(BATCH)
+        async with self._database.look() as connection:
+            rows = (await connection.execute(query)).all()
+        left = [{"key": row.booking_id, "left": Gist.read(row.state).text()} for row in rows]
+        change = update(table).where(table.c.booking_id == bindparam("key"), *old)
+        erased = change.values(state=None, previous=None, gist=bindparam("left"))
+        return await self._write(erased, left) if left else 0
 
     async def names(self, before: datetime) -> int:
         """By whom bookings were made that were told before; what they are called stays."""
@@ -66,18 +77,19 @@ class Erasing:
         return await self._change(table, old, update(table).values(contact=""))
 
     async def people(self, before: datetime) -> int:
-        """E-mail addresses in deliveries, cards, gates and what Slack answered about people."""
-        masked = {"destination": literal(_ERASED) + deliveries.c.id, "mention": "none"}
-        is_over = exists().where(
-            booking_states.c.booking_id == cards.c.booking_id, booking_states.c.state.is_(None)
-        )
+        """E-mail addresses in deliveries, cards, gates and what Slack answered about people.
+
+        A card is needed for as long as its booking may change.
+        """
+        over_at = func.coalesce(booking_states.c.over_at, booking_states.c.at)
+        is_over = exists().where(booking_states.c.booking_id == cards.c.booking_id, over_at < before)
         idle = (gates.c.failures == 0, or_(gates.c.full_at.is_(None), gates.c.full_at < before))
         changed = 0
         for table, old, change in (
             (
                 deliveries,
                 (_names(deliveries), deliveries.c.created_at < before),
-                update(deliveries).values(masked),
+                update(deliveries).values(_masked),
             ),
             (cards, (_names(cards), is_over), delete(cards)),
             (gates, (gates.c.key.like("@%"), *idle), delete(gates)),
@@ -108,18 +120,36 @@ class Erasing:
         chosen = tuple_(*key).in_(found) if len(key) > 1 else key[0].in_([row[0] for row in found])
         return await self._write(change.where(chosen, *old))
 
-    async def _write(self, statement: Update | Delete) -> int:
-        """Run one statement; SQLite overwrites what it erases."""
+    async def _write(self, statement: Update | Delete, rows: Sequence[dict[str, Any]] = ()) -> int:
+        """Run one statement, for each of the rows if there are any; SQLite overwrites what it erases."""
         async with self._database.write() as connection:
             if self._database.is_sqlite:
                 await connection.execute(_OVERWRITE)
-            changed: int = (await connection.execute(statement)).rowcount
+            changed: int = (await connection.execute(statement, rows or None)).rowcount
             if self._database.is_sqlite:
                 await connection.execute(_LEAVE)
         return changed
 
 
+def _goes_to(table: Any) -> ColumnElement[bool]:
+    """Whether a row's destination is an e-mail address."""
+    return and_(table.c.destination.like("@%"), table.c.destination.not_like(f"{_ERASED}%"))
+
+
+def _mentions(table: Any) -> ColumnElement[bool]:
+    """Whether a row mentions somebody by e-mail."""
+    found: ColumnElement[bool] = table.c.mention.like("%@%")
+    return found
+
+
 def _names(table: Any) -> ColumnElement[bool]:
     """Whether a row names a person by e-mail, as the rules did."""
-    by_mail = table.c.destination.like("@%") & table.c.destination.not_like(f"{_ERASED}%")
-    return or_(by_mail, table.c.mention.like("%@%"))
+    return or_(_goes_to(table), _mentions(table))
+
+
+_masked: Final = {
+    "destination": case(
+        (_goes_to(deliveries), literal(_ERASED) + deliveries.c.id), else_=deliveries.c.destination
+    ),
+    "mention": case((_mentions(deliveries), "none"), else_=deliveries.c.mention),
+}

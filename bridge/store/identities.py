@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, and_, or_, select
+from sqlalchemy import Connection, and_, func, or_, select
 
 from bridge.core.bookings import Event
 from bridge.core.identity import Name, Register, contact, names_of
@@ -41,8 +41,9 @@ _ALIKE: Final = (
     .order_by(booking_names.c.at.desc())
     .limit(_MOST_ALIKE)
 )
-_STATES: Final = select(booking_states.c.booking_id, booking_states.c.state).where(
-    among(booking_states.c.booking_id), booking_states.c.state.is_not(None)
+_GIST: Final = func.coalesce(booking_states.c.state, booking_states.c.gist)
+_STATES: Final = select(booking_states.c.booking_id, _GIST.label("state")).where(
+    among(booking_states.c.booking_id), _GIST.is_not(None)
 )
 _SEEN: Final = (
     select(sightings.c.contact, sightings.c.uid, sightings.c.seen)

@@ -211,9 +211,8 @@ async def _told(connection: AsyncConnection, probes: dict[str, Event]) -> dict[s
     """What was told of these bookings, by uid."""
     known = Identities(await connection.run_sync(identities.load, list(probes.values())))
     keys = {uid: key for uid, probe in probes.items() if (key := known.find(probe))}
-    query = select(
-        booking_states.c.booking_id, booking_states.c.state, booking_states.c.at, events.c.received_at
-    )
+    state = func.coalesce(booking_states.c.state, booking_states.c.gist).label("state")
+    query = select(booking_states.c.booking_id, state, booking_states.c.at, events.c.received_at)
     query = query.join(events, events.c.id == booking_states.c.event_id)
     rows = await connection.execute(query.where(booking_states.c.booking_id.in_(set(keys.values()))))
     told = {row.booking_id: Told(row.booking_id, _gist(row.state), row.at, row.received_at) for row in rows}

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, bindparam, literal_column, select, union, update
+from sqlalchemy import Connection, bindparam, literal_column, select, union_all, update
 
 from bridge.core.bookings import Booking, Event
 from bridge.core.identity import Name, Register
@@ -38,11 +38,11 @@ _RECEIVED: Final = (
     select(*_COLUMNS, events.c.previous).where(RECEIVED).order_by(events.c.seq).limit(bindparam("most"))
 )
 _STATES: Final = select(booking_states).where(among(booking_states.c.booking_id))
-_CARDED: Final = union(
-    select(cards.c.booking_id, cards.c.destination).where(
+_CARDED: Final = union_all(
+    select(cards.c.booking_id, cards.c.destination, cards.c.rule, cards.c.message).where(
         among(cards.c.booking_id), cards.c.closed.is_(False)
     ),
-    select(deliveries.c.booking_id, deliveries.c.destination).where(
+    select(deliveries.c.booking_id, deliveries.c.destination, deliveries.c.rule, deliveries.c.message).where(
         among(deliveries.c.booking_id),
         deliveries.c.state.in_([literal_column("'waiting'"), literal_column("'sending'")]),
         deliveries.c.style == "card",
@@ -129,14 +129,15 @@ class RoutingTransaction:
         """The present states of these bookings, as far as they are known, and the position of each one's
         latest event, kept even when its state was erased."""
         rows = self._connection.execute(_STATES, {IDS: list(booking_ids)}).all()
-        known = {row.booking_id: known_state(row) for row in rows if row.state is not None}
+        known = {row.booking_id: known_state(row) for row in rows if row.state or row.gist}
         return known, {row.booking_id: row.position for row in rows}
 
-    def carded(self, booking_ids: Collection[str]) -> dict[str, set[str]]:
-        """Where these bookings have a card that is still theirs, or are about to have one."""
-        found: dict[str, set[str]] = {}
+    def carded(self, booking_ids: Collection[str]) -> dict[str, dict[str, Match]]:
+        """The cards that these bookings have or are about to have: by destination what made them."""
+        found: dict[str, dict[str, Match]] = {}
         for row in self._connection.execute(_CARDED, {IDS: list(booking_ids)}):
-            found.setdefault(row.booking_id, set()).add(row.destination)
+            card = Match(row.rule, row.destination, row.message)
+            found.setdefault(row.booking_id, {})[row.destination] = card
         return found
 
     def keep_rules(self, rules: Rules, now: datetime) -> None:
@@ -193,8 +194,8 @@ def _deliver(dialect: str) -> Any:
 
 
 def known_state(row: Any) -> KnownState:
-    """A row of booking_states as a value."""
-    booking = read_booking(kept(row.state))
+    """A row of booking_states as a value; of an erased state that what is not personal is left."""
+    booking = read_booking(kept(row.state or row.gist))
     event = Event(row.event_id, row.name, row.at, booking, row.source)
     return KnownState(row.position, event, known_booking(row.previous))
 
@@ -240,6 +241,8 @@ def _state_row(item: Routed, event: Event) -> dict[str, object]:
         "source": event.source,
         "state": _json(event.booking),
         "previous": _json(item.previous),
+        "gist": None,
+        "over_at": event.booking.end or event.booking.start or event.at,
     }
 
 

@@ -74,6 +74,8 @@ booking_states = Table(
     Column("source", String(20), nullable=False),
     Column("state", Text),  # the booking, JSON; erased after the retention
     Column("previous", Text),  # the booking before that event, JSON; erased likewise
+    Column("gist", Text),  # what of an erased state is not personal: status, times, hosts' ids, JSON
+    Column("over_at", Moment),  # when the booking ends
 )
 Index(
     "ix_booking_states_to_erase",

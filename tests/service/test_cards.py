@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+from sqlalchemy import select
+
+from bridge.retention import Retention
+from bridge.tables.delivery import booking_states, cards, deliveries
 from tests.service.bridge import eventually, running
 
 START, LATER = "2026-12-08T15:00:00Z", "2026-12-09T16:00:00Z"
@@ -129,6 +135,86 @@ async def test_a_reassignment_tells_both_hosts(tmp_path: Path) -> None:
         assert len(bridge.replies("@Ana Lima")) == 1
         assert "Cancelled" in ben.text
         assert len(bridge.replies("@Ben Okafor")) == 1
+
+
+NAMING = HOSTS.replace("- name: hosts\n", "- name: hosts\n    when: {host: Ana*}\n")
+
+
+@pytest.mark.parametrize(
+    ("rules", "event"),
+    [(HOSTS, "rescheduled"), (NAMING, "reassigned")],
+    ids=["told by another event", "named"],
+)
+async def test_who_lost_the_booking_hears_of_it_all_the_same(tmp_path: Path, rules: str, event: str) -> None:
+    """Whichever event tells it first, and where a rule asks for the host; then they hear no more."""
+    async with running(tmp_path, rules=rules) as bridge:
+        bridge.slack.add_user("Ana Lima", "ana@example.com", "U0ANA")
+        bridge.slack.add_user("Ben Okafor", "ben@example.com", "U0BEN")
+        await bridge.send("created", 0, hosts=[{"userId": "ana"}])
+        await bridge.settled()
+        await bridge.send(event, 2, hosts=[{"userId": "ben"}], **MOVED)
+        await bridge.settled()
+        await bridge.send("reassigned", 1, hosts=[{"userId": "ben"}])  # late
+        await bridge.send("cancelled", 3, hosts=[{"userId": "ben"}], status="CANCELLED", **MOVED)
+        await bridge.settled()
+        (ana,) = bridge.posted("@Ana Lima")
+        assert "No longer yours" in ana.text
+        (farewell,) = bridge.replies("@Ana Lima")
+        assert "It is no longer yours; it is now with Ben Okafor." in farewell
+
+
+async def test_an_event_that_names_no_host_takes_the_booking_from_nobody(tmp_path: Path) -> None:
+    async with running(tmp_path, rules=HOSTS) as bridge:
+        bridge.slack.add_user("Ana Lima", "ana@example.com", "U0ANA")
+        await bridge.send("created", 0, hosts=[{"userId": "ana"}])
+        await bridge.settled()
+        await bridge.send("cancelled", 1, hosts=[], status="CANCELLED")
+        await bridge.settled()
+        (ana,) = bridge.posted("@Ana Lima")
+        assert "Cancelled" in ana.text
+
+
+ERASING = """
+version: 1
+people:
+  ana: {name: Ana Lima, slack: U0ANA}
+  ben: {name: Ben Okafor, slack: U0BEN}
+rules:
+  - {name: hosts, post: {to: ["@host", "#sales"], mention: zoe@example.com}}
+"""
+
+
+async def test_a_card_outlives_the_retention_as_long_as_its_booking_may_change(tmp_path: Path) -> None:
+    """What was personal is erased; a booking months ahead is still one card, and its former host hears."""
+    now = datetime.now(UTC)
+    ahead = {"start": (now + timedelta(days=90)).isoformat(), "end": (now + timedelta(days=91)).isoformat()}
+    async with running(tmp_path, rules=ERASING, clock=lambda: now) as bridge:
+        for name in ("Ana Lima", "Ben Okafor", "Zoe"):
+            address = f"{name.split()[0].lower()}@example.com"
+            bridge.slack.add_user(name, address, f"U0{name.split()[0].upper()}")
+        await bridge.send("created", 0, hosts=[{"userId": "ana"}], **ahead)
+        await bridge.settled()
+        now += timedelta(days=40)
+        retention = Retention(bridge.service.database, timedelta(days=30), lambda: now)
+        assert await retention.erase() > 0
+        assert await retention.erase() == 0
+        await bridge.send("reassigned", 40 * 86_400, hosts=[{"userId": "ben"}], **ahead)
+        await bridge.settled()
+        (card,) = bridge.posted("#sales")
+        assert "Reassigned" in card.text
+        assert "was Ana Lima" in card.text
+        (ana,) = bridge.posted("@Ana Lima")
+        assert "No longer yours" in ana.text
+        now += timedelta(days=200)
+        await retention.erase()
+        async with bridge.service.database.read() as connection:
+            kept = [
+                str(row)
+                for table in (cards, deliveries, booking_states)
+                for row in (await connection.execute(select(table))).all()
+            ]
+        assert kept
+        assert not [row for row in kept if "@example.com" in row or "Alice" in row]
 
 
 async def test_chosen_replies_are_shown_in_the_channel_too(tmp_path: Path) -> None:

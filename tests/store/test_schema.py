@@ -13,7 +13,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, MetaData, Table, delete, insert, select
+from sqlalchemy import Connection, MetaData, Table, delete, insert, select, text
 
 import bridge
 from bridge.core.json_body import canonical
@@ -115,15 +115,16 @@ BODIES = {
 
 async def test_an_upgrade_to_ids_in_order_knows_what_it_had(line: Line) -> None:
     """Each id is what this version makes of the body; what hangs on it follows, and a repeat is one."""
-    async with line.database.write() as connection:
-        await connection.run_sync(_migrate, "0002")
+    if not line.database.is_sqlite:
+        async with line.database.write() as connection:
+            await connection.execute(text("ALTER TABLE events DISABLE TRIGGER events_id_in_order"))
     before = {_as_of_0002(envelope, body).id for body, envelope in BODIES.items()}
     for body, envelope in BODIES.items():
         await line.store(_as_of_0002(envelope, body), body)
     await line.route()
     columns = (delivery.events.c.id, delivery.deliveries.c.event_id, delivery.booking_states.c.event_id)
     async with line.database.write() as connection:
-        for revision in ("head", "0002", "head"):  # the second time finds nothing to do
+        for revision in ("0002", "head", "0002", "head"):  # the second time finds nothing to do
             await connection.run_sync(_migrate, revision)
         events, sent, states = [(await connection.scalars(select(column))).all() for column in columns]
         assert await connection.run_sync(_differences) == []
