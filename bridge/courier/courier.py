@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Final
@@ -69,6 +70,7 @@ class Courier:
         self._failures: set[tuple[str, str]] = set()
         self._inflight: dict[int, asyncio.Task[None]] = {}
         self._held: dict[int, float] = {}  # monotonic time of the claim or its renewal
+        self._places: dict[int, str] = {}  # where what is in flight goes
         self._done: asyncio.Queue[Settlement] = asyncio.Queue()
         self._settled = 0  # batches so far
         self._more = False  # whether what is settled may free the way for something
@@ -135,9 +137,11 @@ class Courier:
             self._more = True
             return _IDLE
         begun, settled = time.monotonic(), self._settled
-        claimed = await self._deliveries.claim(self._claimant, room, self._clock())
+        busy = Counter(self._places.values())
+        claimed = await self._deliveries.claim(self._claimant, room, self._clock(), busy=busy)
         for delivery in claimed.deliveries:
             self._held[delivery.seq] = begun
+            self._places[delivery.seq] = delivery.destination
             self._inflight[delivery.seq] = asyncio.create_task(self._send(delivery))
         self._more = claimed.more
         if self._more and self._settled != settled:  # it may have freed the way without knowing for whom
@@ -171,6 +175,7 @@ class Courier:
             for settlement in batch:
                 self._inflight.pop(settlement.delivery.seq, None)
                 self._held.pop(settlement.delivery.seq, None)
+                self._places.pop(settlement.delivery.seq, None)
                 self._done.task_done()
             self._sender.fail_point("settled")
             if self._more or any(settlement.state == "waiting" for settlement in batch):

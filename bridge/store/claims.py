@@ -83,6 +83,7 @@ CANDIDATES: Final = (
         waiting(deliveries),
         deliveries.c.next_at <= _NOW,
         deliveries.c.destination.not_in(_SHUT),
+        deliveries.c.destination.not_in(bindparam("full", expanding=True)),
         _lane_is_free(),
         or_(bindparam("slack_open", type_=Boolean), deliveries.c.destination.startswith(WEBHOOK)),
         or_(bindparam("edits_open", type_=Boolean), ~_needs_edit()),
@@ -92,7 +93,8 @@ CANDIDATES: Final = (
 )
 """Waiting deliveries that are due, whose gate is open, and that nothing in their lane holds.
 
-Parameters: `now`, `slack_open` and `edits_open` (see `Gates.hints`), `most`.
+Parameters: `now`, `slack_open` and `edits_open` (see `Gates.what_is_open`), `full` (destinations that get no
+more), `most`.
 """
 
 NEXT_DUE: Final = select(func.min(deliveries.c.next_at)).where(

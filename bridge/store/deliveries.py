@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Collection, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, and_, bindparam, delete, func, insert, literal_column, select, update
 
@@ -23,6 +24,20 @@ LEASE: Final = timedelta(seconds=12)
 """How long a claim holds unless it is renewed."""
 
 
+SHARE: Final = 8
+"""Deliveries to one destination that a process sends at a time: a slow one must not hold up the others."""
+
+_NONE: Final[Mapping[str, int]] = {}
+
+
+class _Turn(NamedTuple):
+    """By seq what each that may be sent probes; whether any was offered, and one too many for its place."""
+
+    probes: dict[int, frozenset[str]]
+    offered: bool
+    is_crowded: bool
+
+
 class Deliveries:
     """The deliveries of one database, as the courier works on them."""
 
@@ -31,32 +46,48 @@ class Deliveries:
         self._names = SlackNames(database)
         self.gates = Gates(database)
 
-    async def claim(self, claimant: Claimant, limit: int, now: datetime) -> Claimed:
+    async def claim(
+        self, claimant: Claimant, limit: int, now: datetime, *, busy: Mapping[str, int] = _NONE
+    ) -> Claimed:
         """Take the next deliveries that may be sent now, for `LEASE`; paced, one booking in order.
 
-        One claim at a time among all replicas, so that a lane is never taken twice.
+        `busy` counts by destination what this process is sending already: none gets more than `SHARE` at a
+        time. One claim at a time among all replicas, so that a lane is never taken twice.
         """
         return await self._database.transact(
-            lambda connection: self.claim_within(connection, claimant, limit, now)
+            lambda connection: self.claim_within(connection, claimant, limit, now, busy)
         )
 
-    def claim_within(self, connection: Connection, claimant: Claimant, limit: int, now: datetime) -> Claimed:
+    def claim_within(
+        self,
+        connection: Connection,
+        claimant: Claimant,
+        limit: int,
+        now: datetime,
+        busy: Mapping[str, int] = _NONE,
+    ) -> Claimed:
         """As `claim`, in a transaction that others use, too."""
         self.gates.lock(connection)
+        counts = Counter(busy)
+        claimed: list[Delivery] = []
         while True:
-            probes, any_left = self._admitted(connection, claimant, limit, now)
-            if probes or not any_left:
-                break  # else all that was offered met gates that are now shut: see what lies behind
+            turn = self._admitted(connection, claimant, limit - len(claimed), now, counts)
+            claimed += self._lend(connection, claimant.owner, turn.probes, now)
+            if len(claimed) == limit:
+                return Claimed(claimed, now, more=True)
+            if not turn.offered or (turn.probes and not turn.is_crowded):
+                return self._rest(connection, claimed, now)
+            # else see what lies behind what met gates that are now shut, or has its share
+
+    def _lend(
+        self, connection: Connection, owner: str, probes: Mapping[int, frozenset[str]], now: datetime
+    ) -> list[Delivery]:
         if not probes:
-            return self._rest(connection, [], now)
-        lease = {"owner": claimant.owner, "claimed_at": now, "lease_until": now + LEASE}
+            return []
         seqs = list(probes)
+        lease = {"owner": owner, "claimed_at": now, "lease_until": now + LEASE}
         connection.execute(_LEND, {IDS: seqs, **lease})
-        rows = connection.execute(_CHOSEN, {IDS: seqs})
-        claimed = [delivery(row, probes[row.seq]) for row in rows]
-        if len(claimed) == limit:
-            return Claimed(claimed, now, more=True)
-        return self._rest(connection, claimed, now)
+        return [delivery(row, probes[row.seq]) for row in connection.execute(_CHOSEN, {IDS: seqs})]
 
     def _rest(self, connection: Connection, claimed: list[Delivery], now: datetime) -> Claimed:
         """With what is left after a claim that took all it could."""
@@ -65,18 +96,22 @@ class Deliveries:
         return Claimed(claimed, due, bool(left.more))
 
     def _admitted(
-        self, connection: Connection, claimant: Claimant, limit: int, now: datetime
-    ) -> tuple[dict[int, frozenset[str]], bool]:
-        """What each admitted candidate probes, by seq, and whether there was any candidate."""
+        self, connection: Connection, claimant: Claimant, limit: int, now: datetime, counts: Counter[str]
+    ) -> _Turn:
+        """What may be sent of the next so many; `counts` by destination goes on."""
         query = CANDIDATES if self._database.is_sqlite else _SKIPPING_LOCKED
-        values = {"now": now, "most": limit, **self.gates.what_is_open(connection, now)}
-        rows = connection.execute(query, values).all()
-        if not rows:
-            return {}, False
+        full = [destination for destination, count in counts.items() if count >= SHARE]
+        values = {"now": now, "most": limit, "full": full, **self.gates.what_is_open(connection, now)}
+        offered = connection.execute(query, values).all()
+        rows = []
+        for row in offered:
+            if counts[row.destination] < SHARE:
+                counts[row.destination] += 1
+                rows.append(row)
         candidates = [Candidate(row.destination, row.style, bool(row.edits)) for row in rows]
-        chosen = self.gates.admit(connection, claimant, candidates, now)
-        found = zip(rows, chosen, strict=True)
-        return {row.seq: probes for row, probes in found if probes is not None}, True
+        chosen = self.gates.admit(connection, claimant, candidates, now) if rows else []
+        probes = {row.seq: probes for row, probes in zip(rows, chosen, strict=True) if probes is not None}
+        return _Turn(probes, offered=bool(offered), is_crowded=len(rows) < len(offered))
 
     async def settle(
         self, settlements: Sequence[Settlement], owner: str, now: datetime, *, leave: bool = False

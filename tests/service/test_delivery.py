@@ -204,8 +204,8 @@ async def test_what_is_settled_while_others_are_claimed_frees_the_way_at_once(
             await go_on.wait()
             return await send(*arguments)
 
-        async def slow(*arguments: Any) -> Claimed:
-            claimed = await claim(*arguments)
+        async def slow(*arguments: Any, **named: Any) -> Claimed:
+            claimed = await claim(*arguments, **named)
             if claimed.more:  # the first is being sent, the second waits for it
                 go_on.set()
                 await eventually(lambda: not service.courier.claims())

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 
 from bridge.core.pacing import Pace, channel_pace
 from bridge.core.retry import Outcome, Verdict
-from bridge.store.deliveries import LEASE
+from bridge.store.deliveries import LEASE, SHARE
 from bridge.store.delivery import Card, Delivery, Settlement
-from bridge.store.gate_policy import TOKEN, WORKSPACE
+from bridge.store.gate_policy import TOKEN, WORKSPACE, Claimant
 from bridge.store.history import History
 from tests.store.conftest import Line
 
@@ -90,6 +91,23 @@ async def test_a_paced_channel_gets_its_burst_and_lets_others_pass(line: Line) -
     assert len(await line.take(channel=pace)) == 1
 
 
+async def test_one_destination_does_not_take_all_there_is_to_send_with(line: Line) -> None:
+    """However many wait for it and however slow it is: the others behind them are taken, too."""
+    line.rules = b"""{version: 1, rules: [{name: a, when: {type: A}, post: {to: "#a"}}],
+        otherwise: {post: {to: "#b"}}}"""
+    for number in range(40):
+        await line.receive("created", 0, id=f"a{number}", bookingTypeTitle="A")
+    await line.receive("created", 0, id="b")
+    await line.route()
+    claimant = Claimant("me", None, None, None)
+    claimed = await line.deliveries.claim(claimant, 16, line.now, busy={"#a": 2})
+    assert Counter(one.destination for one in claimed.deliveries) == {"#a": SHARE - 2, "#b": 1}
+    assert claimed.more
+    none = await line.deliveries.claim(claimant, 16, line.now, busy={"#a": SHARE, "#b": 1})
+    assert none.deliveries == []
+    assert len(await line.take(limit=5)) == 5
+
+
 async def test_the_workspace_has_a_pace_of_its_own(line: Line) -> None:
     for number in range(4):
         await line.receive("created", 0, id=f"a{number}")
@@ -113,7 +131,7 @@ async def test_an_outage_is_probed_by_one_call(line: Line) -> None:
     assert probe.probes == {"#sales"}
     assert await line.take() == []
     await line.deliveries.settle([settled(probe)], "me", line.now)
-    assert len(await line.take()) == 9
+    assert len(await line.take()) == SHARE
 
 
 async def test_a_rate_limit_shuts_the_workspace_and_leaves_no_reason_behind(line: Line) -> None:
