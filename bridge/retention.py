@@ -49,6 +49,7 @@ class Retention:
             self._erasing.states,
             self._erasing.names,
             self._erasing.people,
+            self._erasing.rules,
             self._erasing.attempts,
         ):
             while changed := await step(before):

@@ -32,9 +32,13 @@ _RETRY: Final = 1.0
 _BREATH: Final = 0.02
 _PATIENCE: Final = 3.0
 _SHARE: Final = 3
+_KEPT: Final = 1800.0
+"""Seconds after which the rules file is kept again: the retention may have erased one long unused."""
 
 _LATE: Final = "a later event of the booking is known already: no card goes back to this one"
 _TOLD: Final = "what it says was told already: it was found in the read API, or a webhook was faster"
+_EFFECTS: Final = {"", _LATE, _TOLD}
+"""The problems of events that were understood."""
 
 
 class Router:
@@ -59,7 +63,8 @@ class Router:
         self._observe = observe
         self._fail_point = fail_point
         self._busy = busy
-        self._kept = ""
+        self._kept = ""  # the hash of the rules file that is kept, and until when that is believed
+        self._kept_until = 0.0
         self._behind_since: float | None = None
         self._took = 0.0  # seconds that the last batch took
 
@@ -97,7 +102,8 @@ class Router:
         routed = await self._store.locked(lambda turn: self._route_some(turn, knowledge, now))
         if not routed:
             return 0
-        self._kept = knowledge.rules.hash
+        if knowledge.rules.hash != self._kept or time.monotonic() > self._kept_until:
+            self._kept, self._kept_until = knowledge.rules.hash, time.monotonic() + _KEPT
         self._fail_point("routed")
         self._store.wake()
         for item in routed:
@@ -108,7 +114,7 @@ class Router:
         routed, learnt = route_batch(turn, turn.received(BATCH), knowledge)
         self._fail_point("routing")
         if routed:
-            if knowledge.rules.hash != self._kept:
+            if knowledge.rules.hash != self._kept or time.monotonic() > self._kept_until:
                 turn.keep_rules(knowledge.rules, now)
             turn.write(routed, knowledge.rules.hash, now, learnt)
         return routed
@@ -127,7 +133,8 @@ class Router:
             problem=item.problem or None,
             milliseconds=round((now - item.event.received_at).total_seconds() * 1000),
         )
-        self._observe(item)
+        if not item.is_known:
+            self._observe(item)
         if item.read and item.state == "routed":
             self._heard(item.read)
 
@@ -164,7 +171,7 @@ class _Past:
     def take(self, item: Routed) -> None:
         assert item.read is not None
         booking_id = item.event.booking_id
-        if item.state == "routed":
+        if item.state == "routed" and not item.is_late:
             self.known[booking_id] = KnownState(item.position, item.read, item.previous)
             self.latest[booking_id] = item.position
         carded = self.carded.setdefault(booking_id, {})
@@ -181,6 +188,8 @@ class _Reading:
     def __init__(self, received: Received) -> None:
         self.event = received.event
         self.previous = received.previous
+        self.is_known = received.again and received.event.problem in _EFFECTS
+        self.was_told = self.is_known and not received.event.problem
         self.place = ""
         self.read: Event | str
         try:
@@ -226,13 +235,28 @@ def _decide(reading: _Reading, read: Event, past: _Past, knowledge: Knowledge) -
     )
     if is_late:
         return Routed(
-            reading.event, "superseded", reading.place, read, previous, decision.matches, problem=_LATE
+            reading.event,
+            "routed" if reading.was_told else "superseded",
+            reading.place,
+            read,
+            previous,
+            decision.matches,
+            problem="" if reading.was_told else _LATE,
+            is_late=True,
+            is_known=reading.is_known,
         )
     carded = past.carded.get(booking_id, {})
     matches = (*decision.matches, *farewells(decision.matches, carded, read.booking, previous))
     quiet = carded.keys() - {match.destination for match in matches}
     return Routed(
-        reading.event, "routed", reading.place, read, previous, matches, refresh=tuple(sorted(quiet))
+        reading.event,
+        "routed",
+        reading.place,
+        read,
+        previous,
+        matches,
+        refresh=tuple(sorted(quiet)),
+        is_known=reading.is_known,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -77,9 +77,9 @@ async def _list(state: str, booking: str, limit: int, as_json: bool) -> None:
 @commands.command()
 def retry(
     ids: Annotated[list[str] | None, typer.Argument(metavar="ID…", help="Deliveries' ids.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="All dead deliveries.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="All that are dead or wait.")] = False,
 ) -> None:
-    """Have dead deliveries tried again."""
+    """Have dead deliveries tried again, and now those that wait for another try."""
     if bool(ids) == everything:
         raise typer.BadParameter("give ids, or --all")
     count, refused = run(_retry(list(dict.fromkeys(ids or []))))
@@ -91,19 +91,26 @@ async def _retry(ids: list[str]) -> tuple[int, list[str]]:
     async with opened() as database:
         history = History(database)
         found = await history.deliveries(ids=ids, limit=len(ids)) if ids else []
-        return await history.retry(ids, datetime.now(UTC)), not_retried(ids, found)
+        erased = await history.erased(ids) if ids else set()
+        return await history.retry(ids, datetime.now(UTC)), not_retried(ids, found, erased)
 
 
-def not_retried(ids: Iterable[str], found: Iterable[DeliveryRecord]) -> list[str]:
-    """A line for each of these ids that no dead delivery has; `found` are the deliveries that there are."""
+def not_retried(
+    ids: Iterable[str], found: Iterable[DeliveryRecord], erased: Collection[str] = ()
+) -> list[str]:
+    """A line for each of these ids that is not tried again; `found` are the deliveries that there are."""
     states = {delivery.id: delivery.state for delivery in found}
-    return [
-        f"delivery {each!r} is {states[each]}, not dead; only dead ones are tried again"
-        if each in states
-        else f"there is no delivery {each!r}; `booking-bridge deliveries list --state dead` shows the ids"
-        for each in ids
-        if states.get(each) != "dead"
-    ]
+    lines = []
+    for each in ids:
+        state = states.get(each)
+        if state is None:
+            ways = "`booking-bridge deliveries list --state dead` shows the ids"
+            lines.append(f"there is no delivery {each!r}; {ways}")
+        elif state not in {"dead", "waiting"}:
+            lines.append(f"delivery {each!r} is {state}; only those that are dead or wait are tried again")
+        elif each in erased:
+            lines.append(f"delivery {each!r} has nothing to tell: its event was erased after the retention")
+    return lines
 
 
 async def host_names(database: Database) -> dict[str, str]:

@@ -98,26 +98,49 @@ def show(
         str,
         typer.Argument(metavar="WHAT", help="An event's id, a booking's id, or a link to a Slack message."),
     ],
+    raw: Annotated[
+        bool, typer.Option("--raw", help="The bodies alone, byte for byte as they were signed.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Everything about an event: what was received, why it went where it went, each attempt."""
-    raise typer.Exit(run(_show(what, as_json)))
+    if not what.strip():
+        raise typer.BadParameter("give an id or a link", param_hint="WHAT")
+    if raw and sys.stdout.isatty():
+        raise typer.BadParameter("write to a file or a pipe: a terminal would obey what is in a body")
+    if raw and as_json:
+        raise typer.BadParameter("give --raw or --json, not both")
+    raise typer.Exit(run(_show(what.strip(), raw, as_json)))
 
 
-async def _show(what: str, as_json: bool) -> int:
+async def _show(what: str, raw: bool, as_json: bool) -> int:
     async with opened() as database:
         found = await History(database).find(what)
         refreshes = Refreshes(database)
         members, types = await refreshes.people(), {one.id: one for one in await refreshes.types()}
         names = await host_names(database)
-    traced = [(record, _trace(record, members, types)) for record in found]
+    if raw:
+        return _print_raw(found.events)
+    traced = [(record, _trace(record, members, types)) for record in found.events]
     if as_json:
         print_json([_document(record, steps) for record, steps in traced])
-    elif not found:
-        typer.echo(f"nothing is known of {what}", err=True)
     for record, steps in traced if not as_json else ():
         print_lines(_lines(record, steps, names))
-    return 0 if found else 1
+    if not found.events and not as_json:
+        typer.echo(f"nothing is known of {what}", err=True)
+    if found.more:
+        more = f"these are {len(found.events)}, and there are more: `events list --booking …` lists all"
+        typer.echo(f"booking-bridge: {more}", err=True)
+    return 0 if found.events else 1
+
+
+def _print_raw(records: Sequence[EventRecord]) -> int:
+    """Each body, and a line's end where it has none; 1 when there is none that was not erased."""
+    bodies = [record.event.body for record in records if record.event.body is not None]
+    for body in bodies:
+        sys.stdout.buffer.write(body if body.endswith(b"\n") else body + b"\n")
+    sys.stdout.buffer.flush()
+    return 0 if bodies else 1
 
 
 def _trace(
@@ -161,12 +184,19 @@ async def _replay(ids: Sequence[str]) -> tuple[int, list[str]]:
         for each in ids:
             meant = await events.list(ids=[each], limit=2)
             if len(meant) != 1:
-                refused.append(f"{'several' if meant else 'no'} events have an id that begins with {each!r}")
+                refused.append(_unclear(each, some=bool(meant)))
             elif problem := _unreadable(meant[0]):
                 refused.append(f"event {meant[0].id[:_SHORT]}: {problem}")
             else:
                 count += await events.again(meant[0].id)
     return count, refused
+
+
+def _unclear(given: str, *, some: bool) -> str:
+    if some:
+        return f"several events have an id that begins with {given!r}; give more of it"
+    ways = f"`events list --booking {given}` lists a booking's, `events show LINK` a message's"
+    return f"no events have an id that begins with {given!r}; {ways}"
 
 
 async def _replay_unrecognised(events: Events) -> int:
@@ -216,11 +246,20 @@ def _lines(record: EventRecord, steps: tuple[Step, ...], names: Mapping[str, str
         "received",
         *(f"  {line}" for line in body),
         f"rules (file {record.rules_hash or '-'})",
-        *([f"  {line}" for step in steps for line in step_lines(step)] or ["  none tried"]),
+        *([f"  {line}" for step in steps for line in step_lines(step)] or [f"  {_untraced(record)}"]),
         "deliveries",
         *([f"  {line}" for line in sent] or ["  none"]),
         "",
     ]
+
+
+def _untraced(record: EventRecord) -> str:
+    """Why there is nothing to say of the rules."""
+    if not record.rules_hash:
+        return "none tried"
+    if record.event.body is None:
+        return "not known any more: what they saw was erased after the retention"
+    return "not known any more: the file is not kept"
 
 
 def _what(event: StoredEvent) -> str:

@@ -6,10 +6,14 @@ Facts from docs.slack.dev on rate limits and on sending messages with incoming w
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from bridge.core.retry import Outcome, Verdict, sort_error
+
+_POINTER: Final = re.compile(r"json-pointer:(/(?:blocks|attachments)(?:/(?:\d{1,3}|[a-z_]{1,20})){0,8})")
+_MOST_POINTERS: Final = 3
 
 
 def api_outcome(response: Any) -> Outcome:
@@ -24,8 +28,8 @@ def api_outcome(response: Any) -> Outcome:
             Verdict.LIMITED, error or "ratelimited", retry_after=_seconds(headers.get("retry-after"))
         )
     if error:
-        needed = f"needed: {data['needed']}" if data.get("needed") else ""
-        return Outcome(sort_error(error), error, detail=needed)
+        detail = f"needed: {data['needed']}" if data.get("needed") else _pointers(data)
+        return Outcome(sort_error(error), error, detail=detail)
     if status >= 500 or status < 300:
         return Outcome(Verdict.UNKNOWN, f"http_{status}", retry_after=_seconds(headers.get("retry-after")))
     return Outcome(Verdict.TRANSIENT, f"http_{status}")
@@ -47,6 +51,14 @@ def webhook_outcome(status: int, body: str, headers: Mapping[str, Any]) -> Outco
     if verdict is Verdict.UNKNOWN:
         return Outcome(Verdict.MESSAGE if 400 <= status < 500 else Verdict.UNKNOWN, f"http_{status}")
     return Outcome(verdict, error)
+
+
+def _pointers(data: Mapping[str, Any]) -> str:
+    """Where in the message the mistakes are, by Slack's `response_metadata`; what it quotes is left out."""
+    metadata = data.get("response_metadata")
+    messages = metadata.get("messages") if isinstance(metadata, dict) else None
+    found = _POINTER.findall(" ".join(map(str, messages))) if isinstance(messages, list) else []
+    return f"at {', '.join(dict.fromkeys(found[:_MOST_POINTERS]))}" if found else ""
 
 
 def _seconds(value: object) -> float | None:

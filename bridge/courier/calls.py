@@ -18,7 +18,7 @@ import structlog
 
 from bridge.core.bookings import Directory
 from bridge.core.messages.messages import Rendered, render_plain
-from bridge.core.retry import WAITED, Outcome, Verdict
+from bridge.core.retry import WAITED, Outcome, Verdict, problem
 from bridge.core.slack_values import Purpose
 from bridge.courier.addresses import Addresses, Unreachable
 from bridge.fencing import fenced
@@ -80,6 +80,7 @@ class Calls:
         self._holds = holds
         self._told = told
         self.plain = delivery.plain
+        self.refusal = ""  # why the message is plain, once Slack has said so
         self.made: list[Attempt] = []
         self.learnt: SlackPlace | None = None
 
@@ -197,8 +198,15 @@ class Calls:
         """One call, and one more as plain text when Slack refuses the blocks."""
         outcome = await self._timed(method, call, render_plain(message) if self.plain else message)
         if outcome.verdict is Verdict.BLOCKS and not self.plain:
-            log.warning("delivery.blocks_refused", delivery=self._delivery.id, error=outcome.error)
-            self.plain = True
+            log.warning(
+                "delivery.blocks_refused",
+                delivery=self._delivery.id,
+                booking=self._delivery.booking_id,
+                rule=self._delivery.rule,
+                error=outcome.error,
+                place=outcome.detail or None,
+            )
+            self.plain, self.refusal = True, f"sent as plain text; {problem(outcome)}"
             outcome = await self._timed(method, call, render_plain(message))
         if outcome.verdict is Verdict.BLOCKS:
             outcome = replace(outcome, verdict=Verdict.MESSAGE)

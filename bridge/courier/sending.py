@@ -118,7 +118,7 @@ class _Sending:
             self._delivery.attempts,
             channel=place.channel,
             ts=place.ts,
-            problem=why,
+            problem=why or self._calls.refusal,
             outcome=Outcome(Verdict.SENT) if self._calls.made else None,
         )
 

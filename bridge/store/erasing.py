@@ -34,6 +34,7 @@ from bridge.tables.delivery import (
     deliveries,
     events,
     gates,
+    rules_files,
     slack_channels,
     slack_users,
 )
@@ -98,6 +99,12 @@ class Erasing:
         ):
             changed += await self._change(table, old, change)
         return changed
+
+    async def rules(self, before: datetime) -> int:
+        """Rules files, which name people, that nothing is told by any more; one in force is kept anew."""
+        told_by = select(events.c.rules_hash).where(events.c.body.is_not(None))
+        old = (rules_files.c.since < before, rules_files.c.hash.not_in(told_by))
+        return await self._change(rules_files, old, delete(rules_files))
 
     async def attempts(self, before: datetime) -> int:
         """Calls made before."""

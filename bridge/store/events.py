@@ -64,10 +64,13 @@ class Events:
             return [_event(row) for row in await connection.execute(query)]
 
     async def again(self, event_id: str) -> bool:
-        """Have an event routed again; False when there is none with a body under this id."""
+        """Have an event routed again; False when there is none with a body under this id.
+
+        Its problem stays until then: one that has none was told before.
+        """
         change = update(events).where(events.c.id == event_id, events.c.body.is_not(None))
         async with self._database.write() as connection:
-            result = await connection.execute(change.values(state="received", problem=""))
+            result = await connection.execute(change.values(state="received"))
             await connection.run_sync(self._database.notify, TOPIC)
         self._database.wake(TOPIC)
         return result.rowcount == 1

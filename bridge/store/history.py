@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import CompoundSelect, Select, select, update
+from sqlalchemy import Select, and_, case, exists, or_, select, update
 
 from bridge.core.bookings import Booking, Event
 from bridge.core.reading import NotAnEvent, Unrecognised, read_event
 from bridge.database import Database
-from bridge.store.claims import DEAD
+from bridge.store.claims import DEAD, waiting
 from bridge.store.delivery import Attempt
 from bridge.store.events import StoredEvent
 from bridge.store.gates import Gates
@@ -24,6 +24,10 @@ from bridge.tables.mirror import links
 from bridge.tables.repair import booking_names
 
 _LINK: Final = re.compile(r"/archives/([A-Z0-9]+)/p(\d{10})(\d{6})(?:\?(?:.*&)?thread_ts=([\d.]+))?")
+_APP_LINK: Final = re.compile(r"/client/[A-Z0-9]+/[A-Z0-9]+/thread/([A-Z0-9]+)-(\d{10}\.\d{6})")
+"""What the browser's address is beside an open thread: its card."""
+
+_SLICE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,14 @@ class EventRecord:
     rules_hash: str
     rules: bytes | None
     deliveries: tuple[DeliveryRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Events that were looked for; `more` says that there are others, which are not among these."""
+
+    events: tuple[EventRecord, ...]
+    more: bool = False
 
 
 _RECORD: Final = tuple(deliveries.c[name] for name in DeliveryRecord.__slots__ if name != "calls")
@@ -103,19 +115,21 @@ class History:
                 made.setdefault(call.delivery_id, []).append(one)
         return [DeliveryRecord(**row, calls=tuple(made.get(row["id"], ()))) for row in rows]
 
-    async def find(self, what: str, *, limit: int = 20) -> list[EventRecord]:
+    async def find(self, what: str, *, limit: int = 20) -> Found:
         """The events behind an event's id (or its beginning), a booking's id, or a link to a Slack message.
 
-        A booking is found by the id that webhooks use, and by the read API's uid once that was learnt.
+        A booking is found by the id that webhooks use, and by the read API's uid once that was learnt. Of a
+        message the events that it tells come first, then what else its card told; the latest of many.
         """
         query = select(*_EVENT, events.c.rules_hash, events.c.previous, rules_files.c.text)
         query = query.select_from(events.outerjoin(rules_files, rules_files.c.hash == events.c.rules_hash))
-        query = query.order_by(events.c.seq.desc()).limit(limit)
-        link = _LINK.search(what)
-        if link:
-            messages = [f"{link[2]}.{link[3]}", *filter(None, [link[4]])]  # a reply, and its thread's card
-            query = query.where(events.c.id.in_(_behind(link[1], messages)))
-        elif what:
+        if link := _message(what):
+            channel, ts, thread = link
+            own = events.c.id.in_(_posted(channel, [ts]))
+            messages = [ts, *filter(None, [thread])]  # a reply, and its thread's card
+            query = query.where(events.c.id.in_(_posted(channel, messages).union(_carded(channel, messages))))
+            query = query.order_by(case((own, 0), else_=1))
+        else:
             of_event = events.c.id.startswith(what.lower(), autoescape=True)
             called = select(links.c.webhook_id).where(links.c.uid == what)
             keys = select(booking_names.c.key).where(
@@ -124,14 +138,16 @@ class History:
             of_booking = (events.c.booking_id == what) | events.c.booking_id.in_(keys)
             query = query.where(of_event | of_booking)
         async with self._database.read() as connection:
-            rows = [dict(row._mapping) for row in await connection.execute(query)]
-        found = []
-        for row in rows:
-            rules_hash, previous, rules = row.pop("rules_hash"), row.pop("previous"), row.pop("text")
-            event = StoredEvent(**row)
-            sent = await self.deliveries(event_id=event.id, limit=500)
-            found.append(EventRecord(event, known_booking(previous), rules_hash, rules, tuple(sent)))
-        return found
+            rows = await connection.execute(query.order_by(events.c.seq.desc()).limit(limit + 1))
+            found = [dict(row._mapping) for row in rows]
+        records = [await self._record(row) for row in found[:limit]]
+        return Found(tuple(records), more=len(found) > limit)
+
+    async def _record(self, row: dict[str, Any]) -> EventRecord:
+        rules_hash, previous, rules = row.pop("rules_hash"), row.pop("previous"), row.pop("text")
+        event = StoredEvent(**row)
+        sent = await self.deliveries(event_id=event.id, limit=500)
+        return EventRecord(event, known_booking(previous), rules_hash, rules, tuple(sent))
 
     async def latest(self) -> tuple[Event, Booking | None] | None:
         """The latest event that can be read, and the booking as it was known before."""
@@ -146,34 +162,61 @@ class History:
         return None
 
     async def retry(self, ids: Sequence[str], now: datetime) -> int:
-        """Have dead deliveries tried again, all of them when no ids are given; how many.
+        """Have dead deliveries tried again, and now those that wait for another try; how many.
 
-        What may have reached Slack before they died is still looked up there first.
+        All of them when no ids are given. What may have reached Slack before is still looked up there first.
+        One whose event was erased has nothing to tell any more, and stays dead.
         """
-        chosen = DEAD & deliveries.c.id.in_(ids) if ids else DEAD
+        named = [deliveries.c.id.in_(ids)] if ids else []
+        told = exists().where(events.c.id == deliveries.c.event_id, events.c.body.is_not(None))
+        failing = select(gates.c.key).where(gates.c.failures > 0)
+        later = or_(deliveries.c.next_at > now, deliveries.c.destination.in_(failing))
+        dead, late = and_(DEAD, told, *named), and_(waiting(deliveries), later, *named)
         fresh = {"state": "waiting", "next_at": now, "attempts": 0, "failing_since": None, "done_at": None}
+        opened = {"open_at": now, "failures": 0, "reason": "", "since": None}
         async with self._database.write() as connection:
             await connection.run_sync(Gates(self._database).lock)
-            places = select(deliveries.c.destination).where(chosen)
-            await connection.execute(
-                update(gates)
-                .where(gates.c.key.in_(places))
-                .values(open_at=now, failures=0, reason="", since=None)
+            rows = await connection.execute(
+                select(deliveries.c.seq, deliveries.c.state, deliveries.c.destination).where(or_(dead, late))
             )
-            result = await connection.execute(update(deliveries).where(chosen).values(fresh))
+            chosen = rows.all()
+            for first in range(0, len(chosen), _SLICE):
+                part = chosen[first : first + _SLICE]
+                places = {row.destination for row in part}
+                await connection.execute(update(gates).where(gates.c.key.in_(places)).values(opened))
+                for state, values in (("dead", fresh), ("waiting", {"next_at": now})):
+                    seqs = [row.seq for row in part if row.state == state]
+                    await connection.execute(
+                        update(deliveries).where(deliveries.c.seq.in_(seqs)).values(values)
+                    )
             await connection.run_sync(self._database.notify, TOPIC)
         self._database.wake(TOPIC)
-        return result.rowcount
+        return len(chosen)
+
+    async def erased(self, ids: Sequence[str]) -> set[str]:
+        """Which of these deliveries have nothing to tell any more."""
+        query = select(deliveries.c.id).join(events, events.c.id == deliveries.c.event_id)
+        async with self._database.read() as connection:
+            return set(
+                await connection.scalars(query.where(deliveries.c.id.in_(ids), events.c.body.is_(None)))
+            )
 
 
-def _behind(channel: str, messages: Sequence[str]) -> CompoundSelect[Any]:
-    """The events whose delivery posted one of these messages, or whose booking's card it is."""
-    posted = select(deliveries.c.event_id).where(
-        deliveries.c.channel == channel, deliveries.c.ts.in_(messages)
-    )
-    carded = (
-        select(events.c.id)
-        .join(cards, cards.c.booking_id == events.c.booking_id)
-        .where(cards.c.channel == channel, cards.c.ts.in_(messages))
-    )
-    return posted.union(carded)
+def _message(what: str) -> tuple[str, str, str] | None:
+    """Of a link to a message its channel, ts, and thread's ts, "" for none; None for what is no such link."""
+    if link := _LINK.search(what):
+        return link[1], f"{link[2]}.{link[3]}", link[4] or ""
+    if link := _APP_LINK.search(what):
+        return link[1], link[2], ""
+    return None
+
+
+def _posted(channel: str, messages: Sequence[str]) -> Select[Any]:
+    """The events whose delivery posted one of these messages."""
+    return select(deliveries.c.event_id).where(deliveries.c.channel == channel, deliveries.c.ts.in_(messages))
+
+
+def _carded(channel: str, messages: Sequence[str]) -> Select[Any]:
+    """The events of the bookings of which one of these messages is the card."""
+    query = select(events.c.id).join(cards, cards.c.booking_id == events.c.booking_id)
+    return query.where(cards.c.channel == channel, cards.c.ts.in_(messages))

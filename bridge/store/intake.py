@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from sqlalchemy import Connection, bindparam, update
+
 from bridge.core.reading import Envelope
 from bridge.core.text import text
 from bridge.database import Database, Unavailable
@@ -173,6 +175,8 @@ class Intake:
         rows = {arrival.row["id"]: arrival.row for arrival in reversed(batch)}
         try:
             new = await self._database.append(events, list(rows.values()), key="id", topic=TOPIC)
+            known = [row for identity, row in rows.items() if identity not in new]
+            new |= await self._understood(known) if known else set()
         except Unavailable as problem:
             for arrival in batch:
                 if not arrival.stored.done():
@@ -183,6 +187,36 @@ class Intake:
             if not arrival.stored.done():
                 arrival.stored.set_result(arrival.row["id"] in new)
             new.discard(arrival.row["id"])  # a repeat in the same commit is known already
+
+    async def _understood(self, known: Sequence[dict[str, Any]]) -> set[str]:
+        """Of what was stored before and not understood then, what is now: it came in another version.
+
+        Their ids; they are to be routed. Raises Unavailable.
+        """
+        better = [
+            {f"b_{name}": row[name] for name in ("id", *_BETTER)}
+            for row in known
+            if row["state"] == "received"
+        ]
+
+        def keep(connection: Connection) -> set[str]:
+            found = {row["b_id"] for row in better if connection.execute(_UNDERSTOOD, row).rowcount}
+            if found:
+                self._database.notify(connection, TOPIC)
+            return found
+
+        found = await self._database.transact(keep) if better else set()
+        if found:
+            self._database.wake(TOPIC)
+        return found
+
+
+_BETTER: Final = ("name", "at", "version", "booking_id", "state", "problem", "body")
+_UNDERSTOOD: Final = (
+    update(events)
+    .where(events.c.id == bindparam("b_id"), events.c.state == "unrecognised")
+    .values({name: bindparam(f"b_{name}") for name in _BETTER} | {"routed_at": None})
+)
 
 
 def _end(waiting: asyncio.Future[None]) -> None:

@@ -35,7 +35,10 @@ RECEIVED: Final = events.c.state == literal_column("'received'")
 """What is to be routed, in the form of its index."""
 
 _RECEIVED: Final = (
-    select(*_COLUMNS, events.c.previous).where(RECEIVED).order_by(events.c.seq).limit(bindparam("most"))
+    select(*_COLUMNS, events.c.previous, events.c.routed_at)
+    .where(RECEIVED)
+    .order_by(events.c.seq)
+    .limit(bindparam("most"))
 )
 _STATES: Final = select(booking_states).where(among(booking_states.c.booking_id))
 _CARDED: Final = union_all(
@@ -62,10 +65,14 @@ class KnownState:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """An event to be routed; `previous` is the state before it as an earlier routing saw it."""
+    """An event to be routed; `previous` is the state before it as an earlier routing saw it.
+
+    `again` says that it was routed before; what became of it then is `event.problem`.
+    """
 
     event: StoredEvent
     previous: Booking | None = None
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +87,8 @@ class Routed:
     matches: tuple[Match, ...] = ()
     refresh: tuple[str, ...] = ()  # destinations whose card is only brought up to date
     problem: str = ""
+    is_late: bool = False  # it changes no state: a later event did
+    is_known: bool = False  # it was routed before, with the same result
 
 
 class RoutingStore:
@@ -117,8 +126,8 @@ class RoutingTransaction:
         found: list[Received] = []
         for row in rows:
             columns = dict(row._mapping)
-            previous = known_booking(columns.pop("previous"))
-            found.append(Received(StoredEvent(**columns), previous))
+            previous, routed_at = known_booking(columns.pop("previous")), columns.pop("routed_at")
+            found.append(Received(StoredEvent(**columns), previous, again=routed_at is not None))
         return found
 
     def register(self, events: Sequence[Event]) -> Register:
@@ -156,7 +165,7 @@ class RoutingTransaction:
         states = {
             item.event.booking_id: _state_row(item, item.read)
             for item in routed
-            if item.read and item.state == "routed"
+            if item.read and item.state == "routed" and not item.is_late
         }
         if states:
             statement = upsert(self._database.dialect, booking_states, "booking_id")

@@ -99,9 +99,8 @@ class Webhook:
     def _refuse_time(self, envelope: Envelope, at: datetime, now: datetime) -> web.Response | None:
         """The answer to an event that is too old to be told from a repeat; None when it is not."""
         if at < now - self._retention:
-            log.warning(
-                "event.refused", event_id=envelope.id, problem="createdAt is older than the retention"
-            )
+            why = "createdAt is older than the retention"
+            log.warning("event.refused", event_id=envelope.id, booking=envelope.booking_id, problem=why)
             return self._refuse(400, "too_old", "createdAt is older than this bridge remembers events.")
         if at > now + _AHEAD:  # until then it overrules what comes after it
             remedy = "compare this machine's clock with Copera's: `booking-bridge doctor` does"

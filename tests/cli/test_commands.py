@@ -183,14 +183,15 @@ def test_retry_says_which_ids_are_unknown(tmp_path: Path, migrated_file: Path, r
 
 
 def test_retry_says_which_deliveries_are_not_dead() -> None:
-    """The state of those that are there is told, and nothing of the dead ones."""
+    """The state of those that are there is told, and nothing of those that are tried."""
     at = datetime(2026, 7, 6, tzinfo=UTC)
     found = [
         DeliveryRecord(name, "e", "b", "#a", "r", "card", state, 1, at, "", "", "", "", at, None)
-        for name, state in (("d1", "dead"), ("d2", "sent"))
+        for name, state in (("d1", "dead"), ("d2", "sent"), ("d3", "waiting"), ("d4", "dead"))
     ]
-    assert not_retried(["d1", "d2"], found) == [
-        "delivery 'd2' is sent, not dead; only dead ones are tried again"
+    assert not_retried(["d1", "d2", "d3", "d4"], found, {"d4"}) == [
+        "delivery 'd2' is sent; only those that are dead or wait are tried again",
+        "delivery 'd4' has nothing to tell: its event was erased after the retention",
     ]
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import shutil
 import sqlite3
+import sys
 from base64 import b64decode
 from contextlib import closing
 from datetime import UTC, datetime
@@ -90,6 +92,30 @@ def test_its_very_bytes_can_be_had(file: Path, run: Run) -> None:
     assert event["body"].startswith("\\xff ")
 
 
+def test_its_very_bytes_alone_can_be_had(file: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For whoever checks a signature; never on a terminal, which would obey them."""
+    (kept,) = asyncio.run(_store(file, BAD_BYTES))
+    written = io.BytesIO()
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", io.TextIOWrapper(written))
+        assert run("events", "show", kept, "--raw")[0] == 0
+        assert written.getvalue() == BAD_BYTES + b"\n"
+        patch.setattr(sys.stdout, "isatty", lambda: True)
+        status, _, errors = run("events", "show", kept, "--raw")
+    assert (status, "terminal" in errors) == (2, True)
+    assert run("events", "show", kept, "--raw", "--json")[0] == 2
+    assert run("events", "show", "")[0] == 2
+    assert run("events", "show", "nobody's", "--raw")[0] == 1
+
+
+def test_more_events_than_are_shown_are_told_of(file: Path, run: Run) -> None:
+    bodies = [payloads.body(createdAt=f"2026-07-06T09:00:{second:02}Z") for second in range(22)]
+    asyncio.run(_store(file, *bodies))
+    status, out, errors = run("events", "show", "665f1", "--json")
+    assert (status, len(json.loads(out))) == (0, 20)
+    assert errors == "booking-bridge: these are 20, and there are more: `events list --booking …` lists all\n"
+
+
 @pytest.mark.parametrize(
     ("body", "said"),
     [
@@ -117,7 +143,8 @@ def test_a_replay_says_what_is_still_not_understood(file: Path, run: Run) -> Non
     assert done[:2] == (1, "1 to be routed again by the running bridge\n")
     still = "it is still not understood, and stays unrecognised: "
     assert done[2].splitlines() == [
-        "booking-bridge: no events have an id that begins with 'nix'",
+        "booking-bridge: no events have an id that begins with 'nix'; "
+        "`events list --booking nix` lists a booking's, `events show LINK` a message's",
         f"booking-bridge: event {no_event[:20]}: {still}the JSON has no 'event'",
         f"booking-bridge: event {unknown[:20]}: {still}event 'booking.exploded' is not known",
     ]

@@ -359,16 +359,18 @@ async def test_an_event_is_found_by_link_booking_and_uid(database_url: str, tmp_
         history = History(bridge.service.database)
         root = f"https://team.slack.com/archives/{card.channel_id}/p"
         of_reply = root + reply.ts.replace(".", "")
-        found = {
-            "card": await history.find(root + card.ts.replace(".", "")),
-            "reply": await history.find(of_reply),
-            "thread": await history.find(f"{of_reply}?thread_ts={card.ts}&cid={card.channel_id}"),
-            "booking": await history.find("665f1"),
-            "uid": await history.find("uid-1"),
-            "nothing": await history.find("665f2"),
+        links = {
+            "card": root + card.ts.replace(".", ""),
+            "app": f"https://app.slack.com/client/T1/{card.channel_id}/thread/{card.channel_id}-{card.ts}",
+            "reply": of_reply,
+            "thread": f"{of_reply}?thread_ts={card.ts}&cid={card.channel_id}",
+            "booking": "665f1",
+            "uid": "uid-1",
+            "nothing": "665f2",
         }
+        found = {what: (await history.find(said)).events for what, said in links.items()}
         counts = {what: len(records) for what, records in found.items()}
-        assert counts == {"card": 2, "reply": 1, "thread": 2, "booking": 2, "uid": 2, "nothing": 0}
+        assert counts == {"card": 2, "app": 2, "reply": 1, "thread": 2, "booking": 2, "uid": 2, "nothing": 0}
         (sent,) = found["reply"][0].deliveries
         assert [call.call for call in sent.calls] == ["chat.update", "chat.postMessage"]
         assert found["reply"][0].rules

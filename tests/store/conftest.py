@@ -44,12 +44,12 @@ class Line:
         body = json.dumps(payloads.document(f"booking.{event}", at, **data)).encode()
         return await self.store(read_envelope(body), body)
 
-    async def store(self, envelope: Envelope, body: bytes) -> str:
+    async def store(self, envelope: Envelope, body: bytes, version: str = "1") -> str:
         """Store a body as what the envelope says of it; its id."""
         intake = Intake(self.database)
         running = asyncio.create_task(intake.run())
         try:
-            await intake.accept(envelope, body, "1", "webhook", self.now)
+            await intake.accept(envelope, body, version, "webhook", self.now)
         finally:
             running.cancel()
         return envelope.id

@@ -6,12 +6,15 @@ from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 
+from sqlalchemy import update
+
 from bridge.core.pacing import Pace, channel_pace
 from bridge.core.retry import Outcome, Verdict
 from bridge.store.deliveries import LEASE, SHARE
 from bridge.store.delivery import Card, Delivery, Settlement
 from bridge.store.gate_policy import TOKEN, WORKSPACE, Claimant
 from bridge.store.history import History
+from bridge.tables.delivery import events
 from tests.store.conftest import Line
 
 CARD = Card("C1", "1.1", "", "all", None, "none")
@@ -132,6 +135,24 @@ async def test_an_outage_is_probed_by_one_call(line: Line) -> None:
     assert await line.take() == []
     await line.deliveries.settle([settled(probe)], "me", line.now)
     assert len(await line.take()) == SHARE
+
+
+async def test_what_waits_out_an_outage_can_be_tried_at_once(line: Line) -> None:
+    """Whoever mended the network need not wait for the schedule; what was erased stays dead."""
+    ids = [await line.receive("created", 0, id=f"b{number}") for number in range(3)]
+    await line.route()
+    first, second, _ = await line.take()
+    await line.deliveries.settle([settled(first, "waiting", BLOCKED)], "me", line.now)
+    await line.deliveries.settle([settled(second, "dead", BLOCKED)], "me", line.now)
+    assert await line.take() == []
+    async with line.database.write() as connection:
+        await connection.execute(update(events).where(events.c.id == ids[1]).values(body=None))
+    history = History(line.database)
+    assert await history.erased([first.id, second.id]) == {second.id}
+    assert await history.retry([], line.now) == 1
+    (again,) = await line.take()
+    assert (again.id, again.probes) == (first.id, frozenset())
+    assert await history.retry([first.id, second.id], line.now) == 0
 
 
 async def test_a_rate_limit_shuts_the_workspace_and_leaves_no_reason_behind(line: Line) -> None:

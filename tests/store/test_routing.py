@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from bridge.core.knowledge import Knowledge
-from bridge.core.reading import NotAnEvent, unreadable
+from bridge.core.reading import NotAnEvent, read_envelope, unreadable
 from bridge.core.rules.file import load
 from bridge.database import Unavailable
 from bridge.router import Router
 from bridge.store.events import Events
 from bridge.store.history import History
 from bridge.store.routing import RoutingTransaction
+from bridge.tables.delivery import booking_states
 from tests import payloads
 from tests.store.conftest import Line
 
@@ -38,7 +40,7 @@ async def test_rules_are_kept_though_the_first_attempt_fails(
     with pytest.raises(Unavailable):
         await router.route_received()
     await router.route_received()
-    (found,) = await History(line.database).find(event)
+    (found,) = (await History(line.database).find(event)).events
     assert found.rules == line.rules
 
 
@@ -66,5 +68,47 @@ async def test_what_can_be_read_after_an_upgrade_keeps_its_id(line: Line) -> Non
     (delivery,) = await line.take()
     assert delivery.present is not None
     assert (delivery.event_id, delivery.present.event.id) == (kept, kept)
-    (found,) = await History(line.database).find("665f1")
+    (found,) = (await History(line.database).find("665f1")).events
     assert (found.event.id, found.event.state, found.event.name) == (kept, "routed", "confirmed")
+
+
+async def test_a_replay_leaves_the_history_as_it_is(line: Line) -> None:
+    """What was told stays told, though a later event is known; no state goes back, no rule counts anew."""
+    first = await line.receive("created", 0)
+    await line.route()
+    await line.receive("cancelled", 5, status="CANCELLED")
+    await line.route()
+    late = await line.receive("rescheduled", 3)
+    await line.route()
+    counted: list[str] = []
+    rules = load(line.rules).rules
+    router = Router(
+        line.database,
+        lambda: Knowledge(rules),
+        clock=lambda: line.now,
+        observe=lambda routed: counted.append(routed.event.id),
+    )
+    events = Events(line.database)
+    before = {event.id: (event.state, event.problem) for event in await events.list()}
+    assert [before[each][0] for each in (first, late)] == ["routed", "superseded"]
+    for each in (first, late):
+        assert await events.again(each)
+    assert await router.route_received() == 2
+    assert {event.id: (event.state, event.problem) for event in await events.list()} == before
+    assert counted == []
+    async with line.database.read() as connection:
+        assert await connection.scalar(select(booking_states.c.name)) == "cancelled"
+
+
+async def test_what_comes_again_in_a_version_that_is_known_is_told(line: Line) -> None:
+    """As from two subscriptions: the first was kept and not understood, and is one event with the second."""
+    body = payloads.body()
+    ids = {
+        await line.store(read_envelope(body, version), body, version=version)
+        for version in ("2", "1", "1", "2")
+    }
+    await line.route()
+    (event,) = await Events(line.database).list()
+    assert ids == {event.id}
+    assert (event.state, event.problem, event.version) == ("routed", "", "1")
+    assert len(await line.take()) == 1
