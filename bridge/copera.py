@@ -23,10 +23,9 @@ from aiohttp import hdrs
 from yarl import URL
 
 from bridge.core.bookings import BookingType, Person
-from bridge.core.json_body import as_json
-from bridge.core.pages import next_cursor, read_page, seconds_asked
+from bridge.core.pages import next_cursor, only_list, seconds_asked
 from bridge.core.reading import read_member, read_type
-from bridge.core.refresh import Sighting, sighting
+from bridge.core.sightings import Sighting, alone, listed
 from bridge.core.text import line
 
 Read = TypeVar("Read")
@@ -35,7 +34,6 @@ Observer = Callable[[str, str, float], None]
 
 ATTEMPTS: Final = 4
 _PAGE: Final = 100
-_BOOKINGS: Final = partial(read_page, name="bookings")
 _MEMBERS: Final = 500
 _LARGEST: Final = 64 * 2**20  # bytes of one answer: a hundred bookings with very long answers
 _LONGEST_WAIT: Final = 60.0
@@ -146,12 +144,11 @@ class Copera:
     async def _page(self, query: Mapping[str, str], attempts: int) -> tuple[tuple[Sighting, ...], str | None]:
         """One page, and the cursor of the next; None at the end."""
         read_at = self._clock()
-        answer, items = await self._get("/bookings", query, attempts, read=_BOOKINGS)
-        if items is None:
+        answer, found = await self._get("/bookings", query, attempts, read=partial(listed, read_at=read_at))
+        if found is None:
             raise Unreachable("Copera's list of bookings holds no bookings")
-        page = tuple(told for item in items if (told := sighting(item, read_at)))
         try:
-            return page, next_cursor(answer, empty=not items)
+            return found, next_cursor(answer, empty=not found)
         except ValueError as problem:
             raise BrokenListing(f"Copera says that there are more bookings {problem}") from None
 
@@ -159,17 +156,13 @@ class Copera:
         """One booking by its uid, None when there is none. Raises CoperaError."""
         if not uid.strip("."):
             return None
-        read_at = self._clock()
-        path = f"/bookings/{quote(uid, safe='')}"
-        answer = _mapping(await self._get(path, {}, attempts, read=json.loads, missing={}))
-        found = _mapping(answer.get("booking")) or answer
-        told = sighting(as_json(found).encode(), read_at)
-        return told if told and told.uid else None
+        path, read = f"/bookings/{quote(uid, safe='')}", partial(alone, read_at=self._clock())
+        return await self._get(path, {}, attempts, read=read, missing=b"{}")
 
     async def types(self) -> tuple[BookingType, ...]:
         """All booking types, hidden and inactive ones too. Raises CoperaError."""
         answer = await self._get("/booking-types", {}, ATTEMPTS, read=json.loads)
-        items = answer if isinstance(answer, list) else _only_list(answer)
+        items = answer if isinstance(answer, list) else _listed(answer)
         return tuple(found for item in items if (found := read_type(_mapping(item))).id)
 
     async def members(self) -> tuple[Person, ...]:
@@ -179,7 +172,7 @@ class Copera:
         while True:
             query = {"limit": str(_MEMBERS), "offset": str(offset)}
             answer = _mapping(await self._get("/workspace/members", query, ATTEMPTS, read=json.loads))
-            items = _only_list(answer)
+            items = _listed(answer)
             found += (person for item in items if (person := read_member(_mapping(item))).id)
             offset += len(items)
             total = answer.get("total")
@@ -193,15 +186,13 @@ class Copera:
         attempts: int,
         *,
         read: Callable[[bytes], Read],
-        missing: Read | None = None,
+        missing: bytes | None = None,
     ) -> Read:
-        """What `read` makes of an answer; `missing`, if that is given, for a 404."""
+        """What `read` makes of an answer; and of `missing`, if that is given, for a 404."""
         for attempt in range(1, attempts + 1):
             try:
                 status, body = await self._ask(path, query, allowed=missing is not None)
-                if status == 404 and missing is not None:
-                    return missing
-                return read(body)
+                return read(missing if status == 404 and missing is not None else body)
             except _Later as later:
                 trouble, seconds = str(later), later.seconds
             except (ValueError, RecursionError):
@@ -292,9 +283,8 @@ def _mapping(value: object) -> Mapping[str, object]:
     return value if isinstance(value, dict) else {}
 
 
-def _only_list(value: object) -> list[object]:
-    """The list of an answer: no guide names the key under which booking types come."""
-    lists = [item for item in _mapping(value).values() if isinstance(item, list)]
-    if not lists:
+def _listed(answer: object) -> list[object]:
+    found = only_list(answer)
+    if found is None:
         raise Unreachable("Copera's answer holds no list")
-    return lists[0]
+    return found

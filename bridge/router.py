@@ -19,7 +19,7 @@ from bridge.core.reading import NotAnEvent, Unrecognised, read_event
 from bridge.core.repair import is_told
 from bridge.core.routing import Match, farewells, route
 from bridge.database import Database, Unavailable
-from bridge.store.events import TOPIC
+from bridge.store.events import TOPIC, StoredEvent
 from bridge.store.routing import KnownState, Received, Routed, RoutingStore, RoutingTransaction
 
 log = structlog.get_logger()
@@ -196,6 +196,8 @@ class _Reading:
             read = read_event(self.event.body or b"", self.event.version, self.event.source)
         except (NotAnEvent, Unrecognised) as problem:
             self.read = str(problem)
+        except Exception as mistake:  # one event must not stop the others
+            self.read = _mistaken(self.event, mistake)
         else:  # one that no version before could read keeps the id that it got then
             self.read = read if read.id == self.event.id else replace(read, id=self.event.id)
             self.place = position(read.at, read.name, self.event.seq)
@@ -213,12 +215,16 @@ def _route_one(reading: _Reading, past: _Past, knowledge: Knowledge) -> Routed:
         return Routed(reading.event, "unrecognised", problem=reading.read)
     try:
         item = _decide(reading, reading.read, past, knowledge)
-    except Exception as mistake:  # one event must not stop the others
-        log.exception("event.not_routed", event_id=reading.event.id, booking=reading.event.booking_id)
-        why = f"a mistake in booking-bridge ({type(mistake).__name__}); its log says more"
-        return Routed(reading.event, "unrecognised", problem=why)
+    except Exception as mistake:  # nor here
+        return Routed(reading.event, "unrecognised", problem=_mistaken(reading.event, mistake))
     past.take(item)
     return item
+
+
+def _mistaken(event: StoredEvent, mistake: Exception) -> str:
+    """Log a mistake of ours; what is said of the event."""
+    log.error("event.not_routed", event_id=event.id, booking=event.booking_id, exc_info=mistake)
+    return f"a mistake in booking-bridge ({type(mistake).__name__}); its log says more"
 
 
 def _decide(reading: _Reading, read: Event, past: _Past, knowledge: Knowledge) -> Routed:

@@ -41,6 +41,7 @@ ENDLESS: Final = "answer_repeats"
 
 _PAGES: Final = 25
 _CHANNEL_PAGES: Final = 100
+_NOT_UNDERSTOOD: Final = (SlackRequestError, AttributeError, ValueError, TypeError, KeyError, RecursionError)
 _SENT_NOTHING: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
 for _module in (async_base_client, async_webhook):
@@ -307,7 +308,7 @@ class Slack:
             outcome = Outcome(Verdict.TRANSIENT, "network_no_connection", detail=type(problem).__name__)
         except (aiohttp.ClientError, TimeoutError, OSError) as problem:
             outcome = Outcome(Verdict.UNKNOWN, "network_no_answer", detail=type(problem).__name__)
-        except (SlackRequestError, AttributeError, ValueError, TypeError, KeyError) as problem:
+        except _NOT_UNDERSTOOD as problem:
             outcome = Outcome(Verdict.UNKNOWN, "answer_not_understood", detail=type(problem).__name__)
         self._observe(method, outcome.error or "ok", time.monotonic() - begun)
         return outcome

@@ -25,8 +25,21 @@ def loads(body: bytes | str) -> object:
     return json.loads(body)
 
 
+def fields(document: bytes) -> dict[str, object] | None:
+    """What can be read of an object's values, each by itself; None where it is no object. Never raises."""
+    try:
+        cut = _CUT.decode(document)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    found: dict[str, object] = {}
+    for name, value in cut.items():
+        with suppress(ValueError, RecursionError):
+            found[name] = loads(bytes(value))
+    return found
+
+
 def canonical(value: object) -> bytes:
-    """The same bytes for equal JSON: keys sorted, nothing optional."""
+    """The same bytes for equal JSON: keys sorted, nothing optional. Raises RecursionError."""
     try:
         return _SORTED.encode(value)
     except UnicodeEncodeError:  # half a surrogate pair
@@ -37,7 +50,7 @@ def as_json(value: object) -> str:
     """JSON for another service, or to be kept."""
     try:
         return msgspec.json.encode(value).decode()
-    except UnicodeEncodeError:
+    except (UnicodeEncodeError, TypeError):  # half a surrogate pair, or a text of a kind of its own
         return json.dumps(value)
 
 
@@ -59,6 +72,7 @@ def _number(digits: str) -> float | int:
     return int(value) if value.is_integer() and abs(value) < 2**53 else value
 
 
+_CUT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _SORTED: Final = msgspec.json.Encoder(order="sorted")
 _FAST: Final = msgspec.json.Decoder(float_hook=_number)
 _DECODER: Final = json.JSONDecoder(parse_constant=_no_constant, parse_float=_number)

@@ -6,6 +6,9 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+DIGEST: Final = 52
+"""Characters of an event's id that are its digest: the last. In ids of before migration 0003, the first."""
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
@@ -16,7 +19,7 @@ def event_id(at: datetime | None, digest: str) -> str:
     So what comes in together lies together in a database's index, and a commit writes a few of its pages,
     not one for each event. Without a time there are zeros.
     """
-    return f"{(at - _EPOCH) // _MILLISECOND if at else 0:012x}{digest[:52]}"
+    return f"{(at - _EPOCH) // _MILLISECOND if at else 0:012x}{digest[:DIGEST]}"
 
 
 def position(at: datetime, name: str, seq: int) -> str:

@@ -51,6 +51,12 @@ def next_cursor(answer: Mapping[str, object], *, empty: bool) -> str | None:
     return cursor
 
 
+def only_list(answer: object) -> list[object] | None:
+    """The list in an answer of which no guide names the key; None when there is none."""
+    values = answer.values() if isinstance(answer, dict) else ()
+    return next((value for value in values if isinstance(value, list)), None)
+
+
 def seconds_asked(*said: object) -> float:
     """How long a service asks to be left alone, by whatever it says that in; 0 when it does not."""
     return max(map(_seconds, said), default=0.0)

@@ -73,7 +73,10 @@ def _envelope(document: Mapping[str, object], version: str) -> Envelope:
         raise NotAnEvent("the JSON has no 'event'")
     name, at = _NAMES.get(said) or short_name(text(said, limit=100)), instant(created_at)
     booking_id = text(data.get("id") or data.get("uid"), limit=200) if isinstance(data, dict) else ""
-    digest = hashlib.sha256(canonical([said, created_at, data])).hexdigest()
+    try:
+        digest = hashlib.sha256(canonical([said, created_at, data])).hexdigest()
+    except RecursionError:  # what could just be read may be too deep to be written
+        raise NotAnEvent("the JSON is nested too deep") from None
     problem = _problem(said, version, at, data, booking_id)
     return Envelope(event_id(at, digest), name, at, booking_id, problem)
 

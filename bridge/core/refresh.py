@@ -10,33 +10,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from hashlib import blake2b
 from typing import Final, NamedTuple
-
-import msgspec
 
 from bridge.core.bookings import CANCELLED, DECLINED, PASSED_ON, Booking
 from bridge.core.feeds.calendar import View, changed
 from bridge.core.feeds.entries import Entry, Mark, Record, is_off
 from bridge.core.feeds.tokens import DETAILS
-from bridge.core.json_body import loads
-from bridge.core.reading import read_booking
-from bridge.core.text import text
+from bridge.core.sightings import Sighting
 
 DAY: Final = timedelta(days=1)
 GRACE: Final = timedelta(days=30)
 """How long calendars are told of a cancellation before the booking leaves the feed."""
 
 
-class _Named(msgspec.Struct):
-    """What of a booking's JSON is read at once: the rest is, when its digest is another one."""
-
-    uid: object = None
-
-
-_NAMED: Final = msgspec.json.Decoder(_Named)
-_READER: Final = b"1"
-"""Part of every digest: raise it when reading changes, and every booking is read anew."""
 _SECOND: Final = timedelta(seconds=1)
 _PAUSE: Final = timedelta(hours=1)
 """Without a refresh for so long: more likely a restored copy, or a pause, than a trouble that passes."""
@@ -49,40 +35,6 @@ class Trace(NamedTuple):
 
     digest: str
     expected: bool
-
-
-class Sighting(NamedTuple):
-    """A booking as the read API told it: the JSON of the answer, and its digest.
-
-    `read_at` is when it was asked for: what is older than what is known already says nothing.
-    """
-
-    uid: str
-    digest: str
-    document: bytes
-    read_at: datetime
-
-
-def sighting(document: bytes, read_at: datetime) -> Sighting | None:
-    """What the read API told of a booking in this JSON; None when it is not a JSON object.
-
-    Equal digests say the same. The same in another form has another digest, which costs a closer look.
-    """
-    digest = blake2b(document, digest_size=16, key=_READER).hexdigest()
-    try:
-        uid = _NAMED.decode(document).uid
-    except msgspec.ValidationError:
-        return None
-    except msgspec.DecodeError:  # half a surrogate pair, for one
-        found = loads(document)
-        uid = found.get("uid") if isinstance(found, dict) else None
-    return Sighting(text(uid, limit=200), digest, document, read_at)
-
-
-def seen(told: Sighting) -> Booking:
-    """The booking that the read API told of."""
-    document = loads(told.document)
-    return read_booking(document if isinstance(document, dict) else {})
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ class Sender:
         """
         try:
             event = _event(delivery)
-        except (NotAnEvent, Unrecognised) as reason:
+        except (NotAnEvent, Unrecognised, ValueError, RecursionError) as reason:
             why = _ERASED if delivery.body is None else str(reason)
             now, attempts = self.clock(), delivery.attempts
             return Settlement(delivery, "dead", now, attempts, error="no_event", problem=why)

@@ -1,11 +1,12 @@
 """Bringing a database's tables up to what this version uses, by the numbered files of `bridge/migrations`.
 
 Knows no table. Replicas of the version before may be at work meanwhile: a migration adds, and takes away
-only what that version does not use any more.
+only what that version does not use any more. What rewrites rows keeps them waiting for as long.
 """
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Final
 
@@ -14,9 +15,15 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 _LOCK: Final = text(f"SELECT pg_advisory_xact_lock({0x626F6F6B})")  # a number that is ours alone
+
+
+_DEADLOCK: Final = "40P01"
+_PAUSES: Final = (0.5, 1.0, 2.0, 4.0)
+"""Seconds before another try."""
 
 
 class TooNew(Exception):
@@ -52,10 +59,17 @@ async def upgrade(engine: AsyncEngine) -> None:
     SQLite's transaction keeps other processes out by itself; PostgreSQL's takes an advisory lock, since
     replicas start together.
     """
-    async with engine.begin() as connection:
-        if connection.dialect.name == "postgresql":
-            await connection.execute(_LOCK)
-        await connection.run_sync(_upgrade)
+    for pause in (*_PAUSES, None):
+        try:
+            async with engine.begin() as connection:
+                if connection.dialect.name == "postgresql":
+                    await connection.execute(_LOCK)
+                await connection.run_sync(_upgrade)
+            return
+        except DBAPIError as problem:  # replicas at work take the tables in another order
+            if pause is None or getattr(problem.orig, "sqlstate", "") != _DEADLOCK:
+                raise
+            await asyncio.sleep(pause)
 
 
 def _upgrade(connection: Connection) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -11,7 +10,7 @@ from typing import Final
 
 from bridge.copera import Copera, CoperaError, Forbidden, Refused, Unauthorised
 from bridge.core.bookings import Person
-from bridge.core.reading import read_booking
+from bridge.core.sightings import seen
 from bridge.doctor.findings import Finding, notice, ok, problem
 from bridge.settings import Settings
 
@@ -52,7 +51,7 @@ async def _bookings(copera: Copera, now: datetime, hosts: Hosts) -> Finding:
             async for page in copera.pages(now - _BEFORE, now + _AFTER, attempts=1):
                 found += len(page)
                 for sighting in page:
-                    hosts.ids.update(read_booking(json.loads(sighting.document)).host_ids)
+                    hosts.ids.update(seen(sighting).host_ids)
                 pages += 1
                 if pages == _MOST_PAGES:
                     break

@@ -17,7 +17,7 @@ import structlog
 from bridge.copera import Copera, CoperaError
 from bridge.core.bookings import Booking
 from bridge.core.hints import MARGIN, agrees, find
-from bridge.core.refresh import Sighting, seen
+from bridge.core.sightings import Sighting, seen
 from bridge.database import Unavailable
 from bridge.log_throttle import LogThrottle
 from bridge.mirror.writing import MirrorWriter

@@ -11,7 +11,8 @@ from bridge.core.bookings import Booking
 from bridge.core.feeds.calendar import View
 from bridge.core.feeds.entries import Record
 from bridge.core.feeds.feeds import ALL, Who
-from bridge.core.refresh import Sighting, gone, seen, settle
+from bridge.core.refresh import gone, settle
+from bridge.core.sightings import Sighting, seen
 from bridge.store.bookings import Bookings, Decide, Saving
 from bridge.store.feeds import FeedStore
 from bridge.store.records import Kept

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import and_, exists, func, select, update
+from sqlalchemy import and_, exists, func, or_, select, update
 
 from bridge.database import Database
 from bridge.store.claims import waiting
+from bridge.store.events import by_digest
 from bridge.tables.delivery import cards, deliveries, slack_channels
 
 _WAITS: Final = and_(waiting(deliveries), deliveries.c.unsure_since.is_(None))
@@ -50,7 +51,9 @@ class Backlog:
         """Whether one of these events waits to be told in this channel. Raises Unavailable."""
         there = select(deliveries.c.destination).where(deliveries.c.channel == channel)
         query = select(func.count()).where(
-            UNTRIED, deliveries.c.event_id.in_(events), deliveries.c.destination.in_(there)
+            UNTRIED,
+            or_(deliveries.c.event_id.in_(events), by_digest(deliveries.c.event_id, events)),
+            deliveries.c.destination.in_(there),
         )
         async with self._database.read() as connection:
             return bool(await connection.scalar(query))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import ColumnElement, Row, func, or_, select, update
 
+from bridge.core.order import DIGEST
 from bridge.database import Database
 from bridge.tables.delivery import events
 
@@ -32,6 +33,18 @@ class StoredEvent:
     body: bytes | None
 
 
+def by_digest(column: ColumnElement[str], ids: Iterable[str]) -> ColumnElement[bool]:
+    """Whether an event's id has the digest of one of these, which messages and logs of before 0003 give."""
+    return func.substr(column, 65 - DIGEST).in_([one[:DIGEST] for one in ids])
+
+
+def is_called(given: str) -> ColumnElement[bool]:
+    """Whether an event's id is this or begins with it."""
+    begins: ColumnElement[bool] = events.c.id.startswith(given.lower(), autoescape=True)
+    return or_(begins, by_digest(events.c.id, [given.lower()])) if len(given) == _WHOLE else begins
+
+
+_WHOLE: Final = 64
 _COLUMNS: Final = tuple(events.c[name] for name in StoredEvent.__slots__)
 
 
@@ -59,7 +72,7 @@ class Events:
         if before is not None:
             query = query.where(events.c.seq < before)
         for identity in ids:
-            query = query.where(events.c.id.startswith(identity, autoescape=True))
+            query = query.where(is_called(identity))
         async with self._database.read() as connection:
             return [_event(row) for row in await connection.execute(query)]
 

@@ -16,7 +16,7 @@ from bridge.core.reading import NotAnEvent, Unrecognised, read_event
 from bridge.database import Database
 from bridge.store.claims import DEAD, waiting
 from bridge.store.delivery import Attempt
-from bridge.store.events import StoredEvent
+from bridge.store.events import StoredEvent, is_called
 from bridge.store.gates import Gates
 from bridge.store.routing import TOPIC, known_booking
 from bridge.tables.delivery import attempts, cards, deliveries, events, gates, rules_files
@@ -130,7 +130,7 @@ class History:
             query = query.where(events.c.id.in_(_posted(channel, messages).union(_carded(channel, messages))))
             query = query.order_by(case((own, 0), else_=1))
         else:
-            of_event = events.c.id.startswith(what.lower(), autoescape=True)
+            of_event = is_called(what)
             called = select(links.c.webhook_id).where(links.c.uid == what)
             keys = select(booking_names.c.key).where(
                 (booking_names.c.id == what) | booking_names.c.id.in_(called)

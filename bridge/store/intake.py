@@ -115,7 +115,7 @@ class Intake:
         self._waiting.append(arrival)
         self._bytes += size
         waiting = len(self._waiting)
-        if waiting == 1:
+        if not self._arrived.is_set():
             self._arrived.set()
         if waiting + len(self._writing) >= _FLOOD:
             self._flooded_until = arrival.deadline - PATIENCE + _MOMENT

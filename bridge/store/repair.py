@@ -18,6 +18,7 @@ from bridge.core.reading import read_booking
 from bridge.core.repair import SOURCE, Gist, gist
 from bridge.database import Database
 from bridge.store import identities
+from bridge.store.events import by_digest
 from bridge.store.statements import insert_into
 from bridge.tables.delivery import booking_states, deliveries, events
 from bridge.tables.mirror import bookings, mirror
@@ -26,8 +27,6 @@ from bridge.tables.repair import PENDING, repairs, sightings
 _OVERLAP: Final = timedelta(hours=1)
 """Longer than a refresh takes: what it read before it ended belongs to it."""
 _LATEST: Final = 500
-_DIGEST: Final = 52
-"""Characters of an event's id that are its digest: its last, and the first in messages from before 0003."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,13 +172,9 @@ class Repairs:
         """Whether one of these is no event that was ever stored here."""
         async with self._database.read() as connection:
             found = await connection.scalars(select(events.c.id).where(events.c.id.in_(ids)))
-            missing = {one[:_DIGEST] for one in set(ids) - set(found)}
-            if not missing:
-                return False
-            digest = func.substr(events.c.id, 65 - _DIGEST)
-            return len(set(await connection.scalars(select(digest).where(digest.in_(missing))))) != len(
-                missing
-            )
+            missing = set(ids) - set(found)
+            older = select(func.count()).select_from(events).where(by_digest(events.c.id, missing))
+            return bool(missing) and await connection.scalar(older) != len(missing)
 
     async def next_since(self) -> datetime | None:
         """Since when the oldest pending one is seen; None when none is pending."""

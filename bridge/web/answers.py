@@ -48,11 +48,13 @@ class _Ready(web.StreamResponse):
         transport = request.transport
         if transport is None or transport.is_closing():
             raise ConnectionResetError
+        self._writer = request.writer
         head = _head(self.status, int(time.time()))
         transport.write(b"%bContent-Length: %d\r\n\r\n%b" % (head, len(self._said), self._said))
 
     async def write_eof(self, data: bytes = b"") -> None:
-        """It is written."""
+        """It is written; wait for a client that does not read."""
+        await self._writer.drain()
 
 
 @lru_cache(maxsize=8)

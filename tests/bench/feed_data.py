@@ -12,8 +12,8 @@ from sqlalchemy import Table, text
 from bridge.core.bookings import Answer, Booker, Booking, Host, Location
 from bridge.core.feeds.feeds import Who
 from bridge.core.reading import write_booking
-from bridge.core.refresh import Sighting
-from bridge.core.refresh import sighting as told
+from bridge.core.sightings import Sighting
+from bridge.core.sightings import sighting as told
 from bridge.database import Database
 from bridge.mirror.writing import MirrorWriter
 from bridge.store.bookings import Bookings

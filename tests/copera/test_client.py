@@ -13,7 +13,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from bridge.copera import BrokenListing, Copera, CoperaError, Forbidden, Refused, Unauthorised, Unreachable
-from bridge.core.refresh import seen
+from bridge.core.sightings import seen
 from bridge.sandbox.copera import TOKEN, CoperaStandIn
 from bridge.sandbox.copera_api import BOOKINGS, MEMBERS
 from bridge.sandbox.faults import BrokenJson, Drop, Fault, RateLimit, Refuse, RepeatedCursor, Status

@@ -14,18 +14,16 @@ from bridge.core.hints import agrees, find
 from bridge.core.refresh import (
     Changes,
     Listing,
-    Sighting,
     Suspicious,
     Trace,
     gone,
     leaves_at,
     plan_refresh,
     renamed,
-    seen,
     settle,
-    sighting,
     window,
 )
+from bridge.core.sightings import Sighting, seen, sighting
 
 NOW = datetime(2026, 7, 1, 9, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)

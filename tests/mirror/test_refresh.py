@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -159,6 +160,38 @@ async def test_nothing_disappears_by_mistake(workshop: Workshop, fault: Fault, s
     assert outcome is not None
     assert outcome.accepted
     assert (await workshop.mirror.state()).problem == ""
+
+
+def _order_listing(workshop: Workshop, odd: str) -> None:
+    """Have Copera list three bookings, of which one has something odd in it."""
+    plain = {"status": "CONFIRMED", "start": SOON.isoformat(), "durationMinutes": 30, "hosts": [{"id": "h"}]}
+    items = [json.dumps({"uid": f"u{number}", **plain}) for number in range(3)]
+    items[1] = items[1].replace("{", f'{{"notes": {odd}, ', 1)
+    body = f'{{"bookings": [{", ".join(items)}], "hasMore": false}}'
+    workshop.stand_in.clear_faults()
+    workshop.stand_in.fail_next(Status(200, body, "application/json"), BOOKINGS, times=None)
+
+
+@pytest.mark.parametrize("odd", ["9" * 5000, '"\\ud800"'], ids=["5,000 digits", "half a surrogate pair"])
+async def test_what_cannot_be_read_of_one_booking_stops_no_other(workshop: Workshop, odd: str) -> None:
+    """The rest of it is shown, too."""
+    _order_listing(workshop, odd)
+    for _ in range(2):
+        outcome = await workshop.mirror.refresh()
+        assert outcome is not None
+        assert outcome.accepted
+    entries = await workshop.feed()
+    assert sorted(entries) == ["u0", "u1", "u2"]
+    assert {entry.booking.start for entry in entries.values()} == {SOON}
+
+
+async def test_a_listing_nested_too_deep_is_not_accepted(workshop: Workshop) -> None:
+    """Cutting it up, reading and writing give up at different depths, each in its own way."""
+    for depth in (*range(900, 1000, 7), 3000):
+        _order_listing(workshop, "[" * depth + "]" * depth)
+        outcome = await workshop.mirror.refresh()
+        assert outcome is not None
+        assert outcome.accepted or "not JSON" in outcome.problem
 
 
 async def test_an_admin_says_that_many_are_gone(workshop: Workshop) -> None:

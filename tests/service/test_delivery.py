@@ -140,13 +140,17 @@ async def test_a_refused_token_pauses_sending_and_keeps_the_queue(tmp_path: Path
 
 
 async def test_refused_blocks_are_sent_as_plain_text(tmp_path: Path) -> None:
+    """What is wrong with them, and where, stays to be read."""
+    told = {"response_metadata": {"messages": ["[ERROR] Alice is odd [json-pointer:/blocks/0/text]"]}}
     async with running(tmp_path) as bridge:
-        bridge.slack.fail_next("chat.postMessage", Refuse("invalid_blocks"))
+        bridge.slack.fail_next("chat.postMessage", Refuse("invalid_blocks", told))
         await bridge.send("created")
         await bridge.settled()
         (message,) = bridge.posted("#sales")
         assert message.blocks == ()
         assert "Intro Call with Alice Booker" in message.text
+        (record,) = await History(bridge.service.database).deliveries()
+        assert record.problem.startswith("sent as plain text; invalid_blocks (at /blocks/0/text): ")
 
 
 async def test_one_bad_destination_does_not_hold_up_another(tmp_path: Path) -> None:

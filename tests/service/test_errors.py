@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -18,6 +19,7 @@ from bridge.core.retry import (
     problem,
     sort_error,
 )
+from bridge.core.slack_answers import api_outcome
 
 NOW = datetime(2026, 7, 6, 9, tzinfo=UTC)
 CODES = {
@@ -85,3 +87,32 @@ def test_an_error_nobody_has_heard_of_is_tried_once_more() -> None:
     assert isinstance(decide(outcome, 2, NOW, NOW, 0), Dead)
     ours = Outcome(Verdict.UNKNOWN, "network_no_answer")
     assert isinstance(decide(ours, 20, NOW, NOW, 0), Later)
+
+
+@pytest.mark.parametrize(
+    ("messages", "detail"),
+    [
+        (
+            ["[ERROR] must be less than 151 characters [json-pointer:/blocks/0/text/text]"],
+            "at /blocks/0/text/text",
+        ),
+        (["[ERROR] a [json-pointer:/blocks/1]", "[ERROR] b [json-pointer:/blocks/1]"], "at /blocks/1"),
+        ([f"[json-pointer:/blocks/{number}]" for number in range(9)], "at /blocks/0, /blocks/1, /blocks/2"),
+        (["[ERROR] Alice said /blocks/0 [json-pointer:/alice@example.com]"], ""),
+        (["[json-pointer:/blocks/Alice Booker]"], "at /blocks"),
+        ("no list", ""),
+        ([None, {"x": 1}], ""),
+        (None, ""),
+    ],
+)
+def test_where_slack_found_a_mistake_is_told_and_nothing_it_quotes(messages: object, detail: str) -> None:
+    data = {"ok": False, "error": "invalid_blocks", "response_metadata": {"messages": messages}}
+    outcome = api_outcome(SimpleNamespace(data=data, status_code=200, headers={}))
+    assert outcome == Outcome(Verdict.BLOCKS, "invalid_blocks", detail=detail)
+
+
+@pytest.mark.parametrize("metadata", [None, [], "x", {}])
+def test_an_error_without_words_is_an_error(metadata: object) -> None:
+    data = {"ok": False, "error": "invalid_blocks", "response_metadata": metadata}
+    outcome = api_outcome(SimpleNamespace(data=data, status_code=200, headers=None))
+    assert outcome == Outcome(Verdict.BLOCKS, "invalid_blocks")

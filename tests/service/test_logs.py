@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import structlog
 
+from bridge import logs
 from bridge.sandbox.copera import CoperaStandIn
 from bridge.sandbox.copera_load import populate
 from bridge.sandbox.faults import BrokenJson, Drop, Fault, Refuse, Status
@@ -92,3 +95,21 @@ async def test_nobody_and_no_secret_is_in_what_operators_read(
             read = [(await bridge.get(path))[1] for path in ("/metrics", "/readyz")]
     everything = f"{lines}{caplog.text}{read}".lower()
     assert [word for word in PERSONAL if word in everything] == []
+
+
+def test_a_line_holds_nothing_but_what_was_said(capsys: pytest.CaptureFixture[str]) -> None:
+    """A value of a kind of ours is written as it shows itself, not field by field: secrets are fields too."""
+    logs.configure("info", "json", sys.stderr)
+    try:
+        structlog.get_logger().info("made", secret=Hidden("hunter2"), count=3, odd="\ud800")
+    finally:
+        structlog.reset_defaults()
+    line = json.loads(capsys.readouterr().err)
+    assert (line["event"], line["secret"], line["count"], line["odd"]) == ("made", "Hidden()", 3, "\ud800")
+
+
+@dataclass
+class Hidden:
+    """As dataclasses hide what is not to be read."""
+
+    value: str = field(repr=False)

@@ -14,7 +14,7 @@ from bridge.retention import Retention
 from bridge.store.events import Events
 from bridge.store.facts import Facts
 from bridge.store.people import SlackNames
-from bridge.tables.delivery import booking_states, deliveries, events, slack_users
+from bridge.tables.delivery import booking_states, deliveries, events, rules_files, slack_users
 from tests.store.conftest import NOW, Line
 from tests.store.test_lanes import settled
 
@@ -100,3 +100,31 @@ async def test_what_was_said_last_is_not_said_again(line: Line) -> None:
     facts = Facts(line.database)
     said = [await facts.change("rules", word, NOW) for word in ("bad", "bad", "good", "bad")]
     assert said == [True, False, True, True]
+
+
+async def test_a_rules_file_is_kept_while_an_event_is_told_by_it(line: Line) -> None:
+    """It names people; one that is in force still is kept anew with the next event."""
+    retention = Retention(line.database, timedelta(days=30), lambda: line.now)
+
+    async def kept() -> set[str]:
+        async with line.database.read() as connection:
+            return set(await connection.scalars(select(rules_files.c.hash)))
+
+    await line.receive("created", 0)
+    await line.route()
+    first = await kept()
+    line.now += timedelta(days=20)
+    line.rules = RULES
+    await line.receive("created", 20 * 86400, id="later")
+    await line.route()
+    assert len(await kept()) == 2
+    line.now += timedelta(days=11)
+    await retention.erase()
+    assert await kept()
+    assert not await kept() & first
+    line.now += timedelta(days=31)
+    await retention.erase()
+    assert await kept() == set()
+    await line.receive("created", 62 * 86400, id="last")
+    await line.route()
+    assert len(await kept()) == 1

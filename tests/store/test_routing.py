@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -57,6 +58,25 @@ async def test_what_cannot_be_read_stays_unrecognised_and_holds_up_nothing(line:
     assert said.pop(kept) == ("unrecognised", "the body is not JSON")
     assert list(said.values()) == [("routed", "")]
     assert [delivery.event_id for delivery in await line.take()] == list(said)
+
+
+@pytest.mark.parametrize("odd", ['"\\ud800"', "1"], ids=["half a pair", "plain"])
+async def test_however_deep_an_event_is_it_stops_no_other(line: Line, odd: str) -> None:
+    """Reading, writing and digesting give up at different depths, each in its own way."""
+    for depth in range(840, 1000):
+        deep = f'{{"odd": {odd}, "n": {"[" * depth}{"]" * depth}, "id": "deep{depth}"'
+        body = json.dumps(payloads.document(id="?")).replace('{"id": "?"', deep).encode()
+        assert deep.encode() in body
+        try:
+            envelope = read_envelope(body)
+        except NotAnEvent as problem:
+            envelope = unreadable(body, problem)
+        await line.store(envelope, body)
+    await line.receive("created")
+    await line.route()
+    found = {event.booking_id: event.state for event in await Events(line.database).list(limit=200)}
+    assert found[payloads.DATA["id"]] == "routed"
+    assert set(found.values()) <= {"routed", "unrecognised"}
 
 
 async def test_what_can_be_read_after_an_upgrade_keeps_its_id(line: Line) -> None:

@@ -13,12 +13,15 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, MetaData, Table, delete, insert, select, text
+from sqlalchemy import Connection, MetaData, Table, delete, insert, select, text, update
 
 import bridge
 from bridge.core.json_body import canonical
 from bridge.core.reading import Envelope, NotAnEvent, read_envelope, unreadable
 from bridge.database import Database
+from bridge.store.backlog import Backlog
+from bridge.store.events import Events
+from bridge.store.history import History
 from bridge.store.intake import Intake
 from bridge.store.records import read_known
 from bridge.store.repair import Repairs
@@ -134,8 +137,16 @@ async def test_an_upgrade_to_ids_in_order_knows_what_it_had(line: Line) -> None:
     assert len(told) == 3
     for body, envelope in BODIES.items():
         assert not await _is_new(line.database, envelope, body)
-    assert not await Repairs(line.database).strange(before)  # as Slack's messages call them
-    assert await Repairs(line.database).strange([*before, "0" * 64])
+    repairs, backlog = Repairs(line.database), Backlog(line.database)
+    assert not await repairs.strange(before)  # as Slack's messages call them
+    assert await repairs.strange([*before, "0" * 64])
+    async with line.database.write() as connection:
+        await connection.execute(update(delivery.deliveries).values(channel="C1"))
+    assert await backlog.holds("C1", before)
+    assert not await backlog.holds("C1", ["0" * 64])
+    for each in before:  # as messages and logs do
+        assert len(await Events(line.database).list(ids=[each])) == 1
+        assert len((await History(line.database).find(each)).events) == 1
 
 
 async def test_replicas_of_the_version_before_store_ids_in_order(line: Line) -> None:

@@ -25,6 +25,7 @@ from bridge.core.signature import sign
 from bridge.database import open_database
 from bridge.store.events import Events
 from bridge.store.intake import Intake
+from bridge.web.answers import ready
 from bridge.web.hardening import Bounds, Connections
 from bridge.web.server import Server
 from bridge.web.webhook import PATH, Webhook
@@ -377,6 +378,32 @@ async def test_a_client_that_does_not_read_is_let_go(bridge: Bridge) -> None:
     writer.close()
     assert reader is not None
     assert await bridge.works()
+
+
+async def test_a_client_that_asks_on_and_does_not_read_waits() -> None:
+    """What is written in one step waits for the client like every answer, so that memory stays bounded."""
+    answered = 0
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        nonlocal answered
+        answered += 1
+        return ready(request, 200, bytes(2**20))
+
+    server = Server([web.get("/ready", answer)])
+    port = int((await server.start("127.0.0.1", 0)).rpartition(":")[2])
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.transport.pause_reading()  # type: ignore[attr-defined]
+    writer.write(b"GET /ready HTTP/1.1\r\nHost: x\r\n\r\n" * 100)
+    before = -1
+    while answered > before or not answered:
+        before = answered
+        await asyncio.sleep(0.2)
+    assert answered < 50
+    writer.transport.resume_reading()  # type: ignore[attr-defined]
+    await reader.readexactly(100 * 2**20)
+    assert answered == 100
+    writer.close()
+    await server.close()
 
 
 async def _until(holds: Callable[[], bool]) -> None:

@@ -1,8 +1,8 @@
 """Events' ids begin with their time, so that what comes in together lies together in an index.
 
-Each id keeps the beginning of its digest, so a repeat of what was stored before is still known. On
-PostgreSQL a trigger gives this form to what replicas of the version before store meanwhile; a later
-migration may drop it.
+Each id keeps the beginning of its digest, so a repeat of what was stored before is still known (but for one
+with numbers of 10**16 and more, which are digested in another form now). On PostgreSQL a trigger gives this
+form to what replicas of the version before store meanwhile, who call it known; a later migration may drop it.
 """
 
 from __future__ import annotations
@@ -43,9 +43,10 @@ def upgrade() -> None:
     if is_sqlite:
         op.execute("PRAGMA defer_foreign_keys = ON")  # until this transaction ends
     else:
-        op.execute("LOCK TABLE events, deliveries, booking_states IN ACCESS EXCLUSIVE MODE")
+        op.execute("LOCK TABLE deliveries, events, booking_states IN ACCESS EXCLUSIVE MODE")
         op.drop_constraint(_KEY, "deliveries")
-    is_old = f"substr(events.id, 1, 12) <> substr({ordered}, 1, 12)"
+    twin = f"EXISTS (SELECT 1 FROM events AS twin WHERE twin.id = {ordered})"  # noqa: S608 - names of ours
+    is_old = f"substr(events.id, 1, 12) <> substr({ordered}, 1, 12) AND NOT {twin}"
     for table in ("deliveries", "booking_states"):
         mine = f"FROM events WHERE events.id = {table}.event_id AND {is_old}"
         change = f"UPDATE {table} SET event_id = (SELECT {ordered} {mine})"  # noqa: S608 - names of ours
