@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from statistics import median
 
@@ -16,34 +13,25 @@ from bridge.sandbox.copera import SECRET
 from tests import payloads
 from tests.bench import load
 from tests.bench.figures import Figure, at_least, at_most, beside
+from tests.bench.processes import serving, slack
 
 CONNECTIONS = 64
 """As many as a burst of a busy company's bookings comes over."""
 
 FEW = 32
 COUNT = 5000
+LONG = 40_000
+"""Events that take seconds: the bridge no longer lets what came in wait while there is more."""
+
 ROUNDS = 6
 OTHERS = 3
 """Rounds of what has no goal."""
 
+NO_LIMITS = ("--no-limits", "--channel", "sales")
 KINDS = ("bare", "bare-uvloop", "receiver", "service")
 
 
-@contextmanager
-def serving(*arguments: str) -> Iterator[int]:
-    """A measured server in a process of its own; its port."""
-    command = [sys.executable, "-m", "tests.bench.servers", *arguments]
-    told = subprocess.DEVNULL if arguments[0] == "talkative" else None
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=told, text=True)
-    assert process.stdout is not None
-    try:
-        yield int(process.stdout.readline())
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-def requests(count: int, event: str = "booking.confirmed", prefix: str = "b") -> list[bytes]:
+def requests(count: int, event: str = "booking.created", prefix: str = "b") -> list[bytes]:
     """Signed events of as many bookings, each created at its own time."""
     return [
         load.request(
@@ -57,8 +45,8 @@ def requests(count: int, event: str = "booking.confirmed", prefix: str = "b") ->
     ]
 
 
-def measure(port: int, prefix: str, connections: int = CONNECTIONS) -> load.Result:
-    return asyncio.run(load.run(port, requests(COUNT, prefix=prefix), connections))
+def measure(port: int, prefix: str, connections: int = CONNECTIONS, count: int = COUNT) -> load.Result:
+    return asyncio.run(load.run(port, requests(count, prefix=prefix), connections))
 
 
 def bench() -> list[Figure]:
@@ -96,13 +84,16 @@ def bench() -> list[Figure]:
 
 
 def _others() -> list[Figure]:
-    """The whole service when it logs each event, and when fewer can share a commit; without a goal."""
+    """The whole service in other circumstances; without a goal."""
     figures = []
-    for said, kind, connections in (
-        (f"… with each event in its log, {CONNECTIONS} connections", "talkative", CONNECTIONS),
-        (f"… over {FEW} connections", "service", FEW),
+    for said, kind, connections, count, turns in (
+        (f"… with each event in its log, {CONNECTIONS} connections", "talkative", CONNECTIONS, COUNT, OTHERS),
+        (f"… over {FEW} connections", "service", FEW, COUNT, OTHERS),
+        (f"… {LONG:,} events without a pause, posted meanwhile", "service", CONNECTIONS, LONG, 1),
     ):
-        rounds = [[_round(one, turn, connections).rate for one in (kind, "bare")] for turn in range(OTHERS)]
+        rounds = [
+            [_round(one, turn, connections, count).rate for one in (kind, "bare")] for turn in range(turns)
+        ]
         rates, bare = zip(*rounds, strict=True)
         ratio = beside(rates, bare)
         yardstick = f"{median(rates):,.0f}/s, bare {median(bare):,.0f}/s"
@@ -110,13 +101,13 @@ def _others() -> list[Figure]:
     return figures
 
 
-def _round(kind: str, turn: int, connections: int = CONNECTIONS) -> load.Result:
-    """One server under its load."""
-    with tempfile.TemporaryDirectory() as folder:
-        nowhere = (folder, "http://127.0.0.1:9/api/")
-        arguments = {"receiver": (folder,), "service": nowhere, "talkative": nowhere}.get(kind, ())
+def _round(kind: str, turn: int, connections: int = CONNECTIONS, count: int = COUNT) -> load.Result:
+    """One server under its load; the whole service posts each event to Slack."""
+    whole = kind in {"service", "talkative"}
+    with tempfile.TemporaryDirectory() as folder, slack(*NO_LIMITS) if whole else nullcontext("") as api:
+        arguments = (folder, api) if whole else (folder,) if kind == "receiver" else ()
         with serving(kind, *arguments) as port:
-            result = measure(port, f"{kind}{turn}-", connections)
+            result = measure(port, f"{kind}{turn}-", connections, count)
     assert set(result.statuses) == {202}, result.statuses
     return result
 

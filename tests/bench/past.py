@@ -16,8 +16,8 @@ from sqlalchemy import Table
 
 from bridge.tables.delivery import attempts, booking_states, cards, deliveries, events
 from bridge.tables.repair import booking_names
-from tests.bench.acknowledging import serving
-from tests.bench.delivering import channels, fill, rules, slack, until
+from tests.bench.delivering import channels, fill, rules, until
+from tests.bench.processes import serving, slack
 
 PATTERN: Final = 200
 """Events of the short history, each of its own booking and channel."""

@@ -12,9 +12,10 @@ from pathlib import Path
 from statistics import median
 
 from tests.bench import past
-from tests.bench.acknowledging import measure, serving
-from tests.bench.delivering import channels, fill, latency, rules, slack, until
+from tests.bench.acknowledging import measure
+from tests.bench.delivering import channels, fill, latency, rules, until
 from tests.bench.figures import Figure, at_most, beside
+from tests.bench.processes import serving, slack
 
 EVENTS = 100_000
 BACKLOG = 3_000
@@ -34,7 +35,11 @@ def _folder(file: Path | None) -> Iterator[str]:
 
 def _acknowledging(file: Path | None) -> float:
     """Seconds for an event."""
-    with _folder(file) as folder, serving("service", folder, "http://127.0.0.1:9/api/") as port:
+    with (
+        _folder(file) as folder,
+        slack("--no-limits", *channels()) as api,
+        serving("service", folder, api) as port,
+    ):
         return 1 / measure(port, "stored").rate
 
 
