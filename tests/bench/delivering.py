@@ -114,7 +114,8 @@ def channels() -> list[str]:
     return [part for number in range(CHANNELS) for part in ("--channel", f"c{number}")]
 
 
-def _folder(folder: str) -> str:
+def with_rules(folder: str) -> str:
+    """The folder, in which these rules lie now."""
     (Path(folder) / "rules.yaml").write_text(rules(), encoding="utf-8")
     return folder
 
@@ -131,7 +132,7 @@ def _telling() -> list[Figure]:
     times: dict[str, list[float]] = {}
     for kind in ("relay", "service"):
         with tempfile.TemporaryDirectory() as folder, slack("--no-limits", *channels()) as api:
-            arguments = (api,) if kind == "relay" else (_folder(folder), api)
+            arguments = (api,) if kind == "relay" else (with_rules(folder), api)
             with serving(kind, *arguments) as port:
                 times[kind] = asyncio.run(latency(port, api))
     said = f"webhook to Slack at {RATE} events a second"
@@ -146,7 +147,7 @@ def _telling() -> list[Figure]:
 def _draining() -> Figure:
     """How fast a backlog drains, beside the same messages out of memory."""
     with tempfile.TemporaryDirectory() as folder, slack("--no-limits", *channels()) as api:
-        asyncio.run(fill(_folder(folder), BACKLOG))
+        asyncio.run(fill(with_rules(folder), BACKLOG))
         with serving("service", folder, api):
             rate = BACKLOG / asyncio.run(until(api, BACKLOG))
     with slack("--no-limits", *channels()) as api:
@@ -159,7 +160,7 @@ def _draining() -> Figure:
 def _paced() -> list[Figure]:
     """What pacing makes of Slack's limits once its burst is over, beside posting without it."""
     with tempfile.TemporaryDirectory() as folder, slack(*channels()) as api:
-        asyncio.run(fill(_folder(folder), 1_000))
+        asyncio.run(fill(with_rules(folder), 1_000))
         with serving("service", folder, api, "1", str(A_MINUTE)):
             time.sleep(BURST_SECONDS)
             begun, first = time.perf_counter(), asyncio.run(seen(api, "state"))["posted"]

@@ -16,7 +16,7 @@ from sqlalchemy import Table
 
 from bridge.tables.delivery import attempts, booking_states, cards, deliveries, events
 from bridge.tables.repair import booking_names
-from tests.bench.delivering import channels, fill, rules, until
+from tests.bench.delivering import channels, fill, until, with_rules
 from tests.bench.processes import serving, slack
 
 PATTERN: Final = 200
@@ -81,8 +81,7 @@ def make(folder: Path, count: int) -> Path:
 
 def short(folder: Path) -> Path:
     """A database in this folder with the short history; its file."""
-    (folder / "rules.yaml").write_text(rules(), encoding="utf-8")
-    asyncio.run(fill(str(folder), PATTERN))
+    asyncio.run(fill(with_rules(str(folder)), PATTERN))
     with slack("--no-limits", *channels()) as api, serving("service", str(folder), api):
         asyncio.run(until(api, PATTERN))
     file = folder / "bridge.db"

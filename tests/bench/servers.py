@@ -3,8 +3,9 @@
 `python -m tests.bench.servers bare` is the yardstick of acknowledging: a handler that reads the body and
 answers 202, on asyncio's own loop; `bare-uvloop` is the same on uvloop. `relay SLACK_URL` is that of
 delivering: a handler that posts what comes in to Slack with slack_sdk and keeps nothing.
-`receiver FOLDER` verifies and stores; `service FOLDER SLACK_URL` is the whole bridge, which logs errors only,
-as the yardsticks do; `talkative FOLDER SLACK_URL` is it at the log level that is its default.
+`receiver FOLDER` verifies and stores; `service FOLDER SLACK_URL` is the whole bridge by the folder's
+rules.yaml, which logs errors only, as the yardsticks do; `talkative FOLDER SLACK_URL` is it at the log level
+that is its default.
 """
 
 from __future__ import annotations
@@ -33,7 +34,6 @@ from bridge.web.webhook import LARGEST_BODY, PATH, Webhook
 from tests.bench import posting
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
-RULES = 'version: 1\nrules: [{name: all, when: {event: created}, post: {to: "#sales"}}]\n'
 
 
 async def main(kind: str, *arguments: str) -> None:
@@ -97,14 +97,11 @@ async def _relay(request: web.Request, slack: AsyncWebClient) -> web.Response:
 async def _service(
     stop: asyncio.Event, folder: str, slack_url: str, channel_rate: str = "0", workspace_rate: str = "0"
 ) -> None:
-    rules = Path(folder) / "rules.yaml"
-    if not rules.exists():
-        rules.write_text(RULES, encoding="utf-8")
     settings = {
         "copera_webhook_secrets": SECRET,
         "slack_bot_token": "xoxb-sandbox",
         "slack_api_url": slack_url,
-        "bridge_rules": rules,
+        "bridge_rules": Path(folder) / "rules.yaml",
         "bridge_database_url": f"sqlite:///{folder}/bridge.db",
         "bridge_host": "127.0.0.1",
         "bridge_port": 0,

@@ -13,7 +13,7 @@ from statistics import median
 
 from tests.bench import past
 from tests.bench.acknowledging import measure
-from tests.bench.delivering import channels, fill, latency, rules, until
+from tests.bench.delivering import channels, fill, latency, until, with_rules
 from tests.bench.figures import Figure, at_most, beside
 from tests.bench.processes import serving, slack
 
@@ -26,7 +26,7 @@ MOST = 1.25
 def _folder(file: Path | None) -> Iterator[str]:
     """A folder for one step, with a copy of this database or with none."""
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "rules.yaml").write_text(rules(), encoding="utf-8")
+        with_rules(folder)
         if file is not None:
             shutil.copy(file, Path(folder) / "bridge.db")
         os.sync()  # a copy that is still on its way to the disk would hold up what is measured

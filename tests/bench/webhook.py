@@ -17,7 +17,8 @@ from pathlib import Path
 
 from bridge.sandbox.copera import SECRET
 from tests.bench import load
-from tests.bench.acknowledging import CONNECTIONS, NO_LIMITS, measure
+from tests.bench.acknowledging import CONNECTIONS, measure
+from tests.bench.delivering import channels, with_rules
 from tests.bench.figures import Figure
 from tests.bench.processes import serving, slack
 
@@ -76,8 +77,8 @@ def _wait(port: int) -> None:
 def _both(program: str) -> tuple[load.Result, load.Result]:
     with (
         tempfile.TemporaryDirectory() as folder,
-        slack(*NO_LIMITS) as api,
-        serving("service", folder, api) as port,
+        slack("--no-limits", *channels()) as api,
+        serving("service", with_rules(folder), api) as port,
     ):
         ours = measure(port, "w")
     with webhook(program) as port:
