@@ -46,10 +46,11 @@ class Failed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A message in Slack: the conversation's id and the message's ts."""
+    """A message in Slack: the conversation's id and its ts; `found` when an earlier attempt posted it."""
 
     channel: str = ""
     ts: str = ""
+    found: bool = False
 
 
 class Calls:
@@ -103,7 +104,7 @@ class Calls:
         purpose = self._purpose("reply")
         ts = await self._look_up(parent.channel, purpose, thread_ts=parent.ts)
         if ts:
-            return Place(parent.channel, ts)
+            return Place(parent.channel, ts, found=True)
         outcome = await self._tried(
             "chat.postMessage",
             message,
@@ -154,7 +155,7 @@ class Calls:
             self._cannot_look_up(problem.outcome)
             return None
         ts = await self._look_up(channel, purpose)
-        return Place(channel, ts) if ts else None
+        return Place(channel, ts, found=True) if ts else None
 
     async def _look_up(self, channel: str, purpose: Purpose, *, thread_ts: str | None = None) -> str | None:
         """The ts of what an earlier attempt posted; None when nothing did, or when Slack will not say."""

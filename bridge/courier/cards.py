@@ -34,7 +34,7 @@ class CardWork:
         """Post, or edit and reply; the delivery's state and why. Raises Failed, Unreachable."""
         if self.card is None:
             await self._post()
-            return "sent", ""
+            return "sent", self._stale
         if self._delivery.overtaken and self.card.shown > self._delivery.position:
             return "skipped", _OVERTAKEN
         if not await self._edit() or (self._showing.tells_news and not await self._reply()):
@@ -58,12 +58,14 @@ class CardWork:
         self.card = Card(
             self.place.channel,
             self.place.ts,
-            showing.shown,
+            delivery.position if self.place.found else showing.shown,
             delivery.rule,
             delivery.message,
             delivery.mention,
             closed=delivery.former,
         )
+        if self.place.found:  # what it shows was the present state then
+            await self._edit()
 
     async def _edit(self) -> bool:
         """Show the present state; False when the card is out of reach for good. Raises Failed."""

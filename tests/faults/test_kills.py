@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from tests.faults.world import World, gathered, world
 
 pytestmark = pytest.mark.no_cover  # what it is about runs in processes of its own
 
+SOON = datetime(2030, 7, 8, 15, tzinfo=UTC)
 STEPS = (
     "storing",
     "stored",
@@ -84,13 +86,17 @@ async def test_without_the_scope_it_is_sent_again(tmp_path: Path) -> None:
 
 
 async def test_three_kills_in_a_storm(database_url: str, tmp_path: Path) -> None:
-    """600 events, three processes that die in the middle of it: each acknowledged one is told once."""
+    """600 events, three processes that die in the middle of it: each acknowledged one is told once.
+
+    Half of the bookings have cards, which show the latest at the end.
+    """
     kills = (Kill("accepted by slack", 20), Kill("settled", 5), Kill("routing", 2), None)
     async with world(tmp_path, database_url=database_url) as place:
         for wave, kill in enumerate(kills):
             bridge = await place.bridge(kill)
             bookings = range(10 if kill else 30)
-            await gathered([_booking(place, bridge, f"b{number}", 100 * wave) for number in bookings])
+            kinds = ("Storm", "Intro Call")
+            await gathered([_booking(place, bridge, n, kinds[n % 2], 100 * wave) for n in bookings])
             if kill:
                 await bridge.died()
         await place.settled()
@@ -98,8 +104,10 @@ async def test_three_kills_in_a_storm(database_url: str, tmp_path: Path) -> None
         assert sum(sent.acknowledged for sent in place.sent) >= 300
 
 
-async def _booking(place: World, bridge: Process, booking: str, begin: int) -> None:
+async def _booking(place: World, bridge: Process, booking: int, kind: str, begin: int) -> None:
     """Ten events of one booking, one after the other, while the bridge lives."""
-    for number in range(10):
+    for number in range(begin, begin + 10):
         if bridge.is_alive:
-            await place.send(bridge, "rescheduled", booking, begin + number, bookingTypeTitle="Storm")
+            start = (SOON + timedelta(minutes=number)).isoformat()
+            moved = {"start": start, "end": None, "booker": {"name": f"Alice the {number}th"}}
+            await place.send(bridge, "rescheduled", f"b{booking}", number, bookingTypeTitle=kind, **moved)

@@ -37,12 +37,16 @@ otherwise: {post: {to: "#bookings"}}
 
 @dataclass(frozen=True)
 class Sent:
-    """An event as it was sent; `acknowledged` is whether the bridge said that it has it."""
+    """An event as it was sent; `acknowledged` is whether the bridge said that it has it.
+
+    `booker` is the name of who books, by which a card shows which event it shows; "" when none was given.
+    """
 
     id: str
     booking: str
     seconds: float
     acknowledged: bool
+    booker: str = ""
 
 
 @dataclass
@@ -73,7 +77,8 @@ class World:
             address = f"{bridge.url}/webhooks/copera"
             async with self.session.post(address, data=body, headers=headers) as answer:
                 status = answer.status
-        self.sent.append(Sent(read_envelope(body).id, booking, seconds, status in {200, 202}))
+        booker = data.get("booker", {}).get("name", "")
+        self.sent.append(Sent(read_envelope(body).id, booking, seconds, status in {200, 202}, booker))
         return status
 
     async def ready(self, bridge: Process) -> tuple[int, dict[str, Any]]:
@@ -135,7 +140,20 @@ class World:
             order[booking].append(when)
         if not at_least_once:
             assert all(times == sorted(times) for times in order.values()), order
+        stale = [text for message in messages if (text := self._stale(message))]
+        assert not stale, stale
         assert all(record.state in {"sent", "skipped"} for record in await self.deliveries())
+
+    def _stale(self, message: dict[str, Any]) -> str:
+        """What a card shows that does not show the latest event of its booking; "" when it does."""
+        event, _, part = _purpose(message)
+        booking = next(sent.booking for sent in self.sent if sent.id == event)
+        named = [sent for sent in self.sent if sent.booking == booking and sent.booker]
+        if part != "card" or not named:
+            return ""
+        latest = max((sent.seconds for sent in named if sent.acknowledged), default=0.0)
+        text: str = message["content"]["text"]
+        return "" if any(sent.booker in text for sent in named if sent.seconds >= latest) else text
 
 
 def _purpose(message: dict[str, Any]) -> tuple[str, str, str]:

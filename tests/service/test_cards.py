@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from bridge.retention import Retention
+from bridge.sandbox.faults import Drop, Refuse
 from bridge.tables.delivery import booking_states, cards, deliveries
 from tests.service.bridge import eventually, running
 
@@ -76,6 +77,20 @@ async def test_a_late_older_event_never_rolls_a_card_back(database_url: str, tmp
         assert late.state == "superseded"
         assert late.problem.startswith("a later event of the booking is known already")
         assert {(event.state, event.problem) for event in others} == {("routed", "")}
+
+
+async def test_a_card_that_is_found_is_brought_up_to_date(database_url: str, tmp_path: Path) -> None:
+    """Slack had it and did not say so; before it is looked up there, the booking is cancelled."""
+    async with running(tmp_path, database_url=database_url) as bridge:
+        bridge.slack.fail_next("chat.postMessage", Drop(accepted=True))
+        bridge.slack.fail_next("conversations.history", Refuse("service_unavailable"))
+        await bridge.send("created", 0)
+        await eventually(lambda: "conversations.history" in {call.method for call in bridge.slack.calls})
+        await bridge.send("cancelled", 1, status="CANCELLED")
+        await bridge.settled()
+        (card,) = bridge.posted("#sales")
+        assert "Cancelled" in card.text
+        assert len(bridge.replies("#sales")) == 1
 
 
 async def test_a_card_that_was_deleted_is_posted_anew(tmp_path: Path) -> None:
