@@ -35,7 +35,7 @@ class Bounds:
 
     `kept` is how long an unused connection stays open: longer than proxies keep theirs (600 seconds is the
     longest that a common one does), so that none sends a webhook into a connection that is being closed.
-    `held` bounds the bytes received on all connections together for which no request has begun.
+    `held` bounds the bytes received on all connections together that no answer has been given to.
     """
 
     head: float = 10.0
@@ -75,14 +75,22 @@ class Connections:
         """Forget a connection."""
         guard = self._guards.pop(transport, None)
         if guard is not None:
-            self.held -= guard.held
+            self.release(guard)
 
-    def hold(self, guard: Guard, size: int) -> None:
-        """Note bytes that belong to no request yet; over the bound, the greediest connection ends."""
+    def hold(self, guard: Guard, size: int) -> bool:
+        """Note bytes of a request; over the bound the greediest connection ends: false when it is this one."""
         guard.held += size
         self.held += size
-        if self.held > self.bounds.held:
-            max(self._guards.values(), key=lambda one: one.held).end(b"")
+        if self.held <= self.bounds.held:
+            return True
+        greediest = max(self._guards.values(), key=lambda one: one.held)
+        greediest.end(b"")
+        return greediest is not guard
+
+    def release(self, guard: Guard) -> None:
+        """What a connection sent is dealt with."""
+        self.held -= guard.held
+        guard.held = 0
 
     def _look(self) -> None:
         now = time.monotonic()
@@ -106,7 +114,9 @@ class Connections:
                 message = "Send the body as it is, without compression."
                 return problem(415, "compressed", message, {"Accept-Encoding": "identity"})
             return await answering(request)
-        except (web.RequestPayloadError, ConnectionResetError):
+        except (web.RequestPayloadError, ConnectionResetError) as trouble:
+            # The body's stream keeps it, and its traceback all that was read and the stream: a circle.
+            trouble.__traceback__ = None
             if request.transport is None or request.transport.is_closing():
                 return web.Response(status=400)  # nobody is there to read it
             return problem(400, "bad_request", "The body cannot be read.", {"Connection": "close"})
@@ -149,18 +159,15 @@ class Guard(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._transport is None:
             return
-        if not self.busy:
-            if not self.deadline:
-                self.deadline = time.monotonic() + self._connections.bounds.head
-            self._connections.hold(self, len(data))
-        self._inner.data_received(data)
+        if not self.busy and not self.deadline:
+            self.deadline = time.monotonic() + self._connections.bounds.head
+        if self._connections.hold(self, len(data)):
+            self._inner.data_received(data)
 
     def begin(self, request: web.BaseRequest) -> None:
         """A request's head is whole and a handler has it."""
         self._request = request
         self.busy = self.served = True
-        self._connections.held -= self.held
-        self.held = 0
         self.since = time.monotonic()
         if not self.blocked:
             self.deadline = 0.0
@@ -171,6 +178,7 @@ class Guard(asyncio.Protocol):
         """A handler has answered; the answer is not written yet."""
         self.busy = False
         self._request = None
+        self._connections.release(self)
         self.since = time.monotonic()
         if self.ended and not self.blocked:
             self.deadline = self.since + self._connections.bounds.unread

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import http.client
 import io
 import json
 import re
 import shutil
+import types
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -432,6 +434,37 @@ async def test_header_hoarders_do_not_fill_memory(file: Path) -> None:
         assert await bridge.works()
         for _, writer in hoarders:
             writer.close()
+
+
+async def test_bodies_without_end_do_not_fill_memory(file: Path) -> None:
+    """Hundreds of clients that send nearly all of a body hold a bounded amount together."""
+    async with running(file, Bounds(held=4 * 2**20)) as bridge:
+        start = POST + b"Content-Length: 262144\r\n\r\n" + bytes(262_100)
+        hoarders = await asyncio.gather(*(_open(bridge, start) for _ in range(100)))
+        await _until(lambda: bridge.connections.count <= 16)
+        assert 0 < bridge.connections.held <= 4 * 2**20
+        assert await bridge.works()
+        for _, writer in hoarders:
+            writer.close()
+        await _until(lambda: bridge.connections.count == 0)
+        assert bridge.connections.held == 0
+
+
+async def test_nothing_is_left_of_a_body_that_was_cut_short(bridge: Bridge) -> None:
+    """Not even until the garbage collector comes by, which may take hours."""
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(20):
+            _, writer = await _open(bridge, POST + b"Content-Length: 262144\r\n\r\n" + bytes(200_000))
+            await _until(lambda: bridge.connections.held > 200_000)
+            writer.close()
+            await _until(lambda: bridge.connections.count == 0)
+        large = [one for one in gc.get_objects() if isinstance(one, types.FrameType)]
+        bodies = [frame for frame in large if frame.f_code.co_name == "_arriving"]
+        assert bodies == []
+    finally:
+        gc.enable()
 
 
 async def test_a_flood_of_wrong_signatures_does_not_hinder_the_good(bridge: Bridge) -> None:
