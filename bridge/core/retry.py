@@ -79,7 +79,8 @@ _USER: Final = "correct the e-mail or Slack id in people: of the rules, or the m
 
 REMEDIES: Final[Mapping[str, tuple[Verdict, str]]] = {
     **dict.fromkeys(
-        ("ratelimited", "rate_limited"), (Verdict.LIMITED, "wait; lower BRIDGE_WORKSPACE_RATE if it recurs")
+        ("ratelimited", "rate_limited"),
+        (Verdict.LIMITED, "wait; if it recurs, lower BRIDGE_WORKSPACE_RATE, or BRIDGE_CHANNEL_RATE"),
     ),
     **dict.fromkeys(
         ("service_unavailable", "request_timeout", "team_added_to_org", "org_login_required"),

@@ -133,11 +133,12 @@ def farewells(
     """
     named = {match.destination for match in matches}
     lost = (HOST_KEY + host for host in _former_hosts(booking, previous))
-    return tuple(
-        replace(carded[each], mention="none", broadcast=False, former=True)
-        for each in lost
-        if each in carded and each not in named
-    )
+    return tuple(_farewell(carded[each]) for each in lost if each in carded and each not in named)
+
+
+def _farewell(match: Match) -> Match:
+    """For a host who lost the booking: nobody else, its new host among them, is called by it."""
+    return replace(match, mention="none", broadcast=False, former=True)
 
 
 def _former_hosts(booking: Booking, previous: Booking | None) -> tuple[str, ...]:
@@ -177,7 +178,8 @@ class _Walk:
             return
         style: Style = "post" if destination.startswith(WEBHOOK) else post.style
         broadcast = self._context.event.name in post.broadcast
-        self.matches.append(Match(rule, destination, post.message, post.mention, style, broadcast, former))
+        match = Match(rule, destination, post.message, post.mention, style, broadcast)
+        self.matches.append(_farewell(match) if former else match)
 
     def _person(self, destination: str) -> Person | None:
         """Who a direct message goes to; all the directory is asked only when it matters."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from bridge.core.bookings import Booking, Event
@@ -14,6 +15,7 @@ from bridge.courier.addresses import Addresses
 from bridge.store.delivery import Delivery
 
 _REPAIRED: Final = "found while catching up"
+_LATE: Final = "arrived late: the booking has changed since"
 _HOST: Final = "host:"
 _REPEATABLE: Final = frozenset({"created", "confirmed"})
 
@@ -40,8 +42,9 @@ class Showing:
             self._mentions = await addresses.mentions([mention.removeprefix("@").lower()])
 
     def post(self) -> Rendered:
-        """This event, with the booking as it was then."""
-        return self._message(self._own(), self._delivery.message, self._delivery.mention)
+        """This event, with the booking as it was then; one that was overtaken says so."""
+        scene = replace(self._own(), note=_LATE) if self._delivery.overtaken else self._own()
+        return self._message(scene, self._delivery.message, self._delivery.mention)
 
     def card(self, message: str | None, mention: str) -> Rendered:
         """The booking's present state, and the event that made it; a former host's says farewell."""

@@ -137,11 +137,14 @@ class GatePolicy:
         return None
 
     def _limit(self, key: str, seconds: float, outcome: Outcome) -> Gate:
-        """Keep a gate shut as long as Slack asks; never for shorter than it is already."""
+        """Keep a gate shut as long as Slack asks, which is no failure; never for shorter than it is already."""
         gate = self._gate(key)
         until = self._now + timedelta(seconds=seconds)
         latest = max(filter(None, (gate.open_at, until)))
-        shut = replace(gate, open_at=latest, reason=problem(outcome), since=gate.since or self._now)
+        since = gate.since if gate.is_shut(self._now) or gate.failures else None
+        shut = replace(
+            gate, open_at=latest, failures=0, reason=problem(outcome), since=since or self._now, trial=False
+        )
         self.gates[key] = shut
         return shut
 

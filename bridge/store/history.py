@@ -183,7 +183,8 @@ class History:
             for first in range(0, len(chosen), _SLICE):
                 part = chosen[first : first + _SLICE]
                 places = {row.destination for row in part}
-                await connection.execute(update(gates).where(gates.c.key.in_(places)).values(opened))
+                failed = (gates.c.key.in_(places), gates.c.failures > 0)  # what Slack or a pace shut stays so
+                await connection.execute(update(gates).where(*failed).values(opened))
                 for state, values in (("dead", fresh), ("waiting", {"next_at": now})):
                     seqs = [row.seq for row in part if row.state == state]
                     await connection.execute(

@@ -78,7 +78,7 @@ class Connections:
             self.release(guard)
 
     def hold(self, guard: Guard, size: int) -> bool:
-        """Note bytes of a request; over the bound the greediest connection ends: false when it is this one."""
+        """Note bytes of a request; over the bound the greediest connection ends. False: it was this one."""
         guard.held += size
         self.held += size
         if self.held <= self.bounds.held:

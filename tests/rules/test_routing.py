@@ -60,7 +60,7 @@ def test_destinations(case: dict[str, Any], row: dict[str, Any]) -> None:
         assert [match.rule for match in matches] == row["rules"]
     if "styles" in row:
         assert [match.style for match in matches] == row["styles"]
-    for name in ("former", "broadcast"):
+    for name in ("former", "broadcast", "mention"):
         if name in row:
             assert [str(getattr(match, name)).lower() for match in matches] == row[name]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,23 @@ async def test_a_late_older_event_never_rolls_a_card_back(database_url: str, tmp
         assert late.state == "superseded"
         assert late.problem.startswith("a later event of the booking is known already")
         assert {(event.state, event.problem) for event in others} == {("routed", "")}
+
+
+async def test_a_late_older_event_that_is_posted_by_itself_says_so(tmp_path: Path) -> None:
+    """Or it would contradict what was said after it happened; those in order say nothing of the kind."""
+    rules = 'version: 1\nrules: [{name: log, post: {to: ["#ops"], style: post}}]'
+    async with running(tmp_path, rules=rules) as bridge:
+        await bridge.send("created", 0)
+        await bridge.send("cancelled", 10, status="CANCELLED")
+        await bridge.settled()
+        await bridge.send("rescheduled", 5, **MOVED)
+        await bridge.settled()
+        late = [
+            json.dumps(message.blocks) for message in bridge.posted("#ops") if "arrived late" in str(message)
+        ]
+        assert len(late) == 1
+        assert "Rescheduled" in late[0]
+        assert len(bridge.posted("#ops")) == 3
 
 
 async def test_a_card_that_is_found_is_brought_up_to_date(database_url: str, tmp_path: Path) -> None:

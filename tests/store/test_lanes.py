@@ -168,6 +168,22 @@ async def test_a_rate_limit_shuts_the_workspace_and_leaves_no_reason_behind(line
     assert (await line.deliveries.gates.all())[WORKSPACE].reason == ""
 
 
+async def test_who_is_in_a_hurry_waits_as_long_as_slack_asks(line: Line) -> None:
+    """For an incoming webhook, too, which has a limit of its own."""
+    line.rules = b'version: 1\notherwise: {post: {to: "webhook:TEAM"}}\n'
+    await line.receive("created", 0)
+    await line.route()
+    (first,) = await line.take()
+    limited = Outcome(Verdict.LIMITED, "ratelimited", retry_after=40)
+    until = line.now + timedelta(seconds=40)
+    await line.deliveries.settle([replace(settled(first, "waiting", limited), next_at=until)], "me", line.now)
+    line.now += timedelta(seconds=5)
+    assert await History(line.database).retry([], line.now) == 1
+    assert await line.take() == []
+    line.now = until
+    assert [delivery.id for delivery in await line.take()] == [first.id]
+
+
 async def test_a_refused_token_opens_by_one_delivery_after_slack_said_yes(line: Line) -> None:
     for number in range(3):
         await line.receive("created", 0, id=f"b{number}")
