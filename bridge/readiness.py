@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from bridge.database import Database, Unavailable
 from bridge.metrics import Metrics
 from bridge.rulebook import Rulebook
 from bridge.store.deliveries import Deliveries
-from bridge.store.figures import Figures
+from bridge.store.figures import Figures, Queue
 from bridge.store.gates import TOKEN, WORKSPACE
-from bridge.store.refreshes import Refreshes
+from bridge.store.refreshes import MirrorState, Refreshes
 from bridge.web.health import Part, Parts
+
+T = TypeVar("T")
+
+_PATIENCE: Final = 3.0
+"""Seconds that the database has to answer: who asks gives up before long."""
 
 _OLD: Final = timedelta(minutes=5)
 _LATE: Final = 3
@@ -51,6 +57,7 @@ class Readiness:
         self._begun = clock()
         self._down_since: datetime | None = None
         self._seen: dict[str, tuple[str, str]] = {}
+        self._asking: dict[str, asyncio.Task[Any]] = {}
 
     async def parts(self) -> Parts:
         """Each part by name."""
@@ -64,13 +71,30 @@ class Readiness:
 
     async def _parts(self) -> Parts:
         try:
-            slack, queue = await self._slack(), await self._queue()
-            copera = await self._copera()
+            stored = await self._in_time("parts", self._look)
         except Unavailable as problem:
             down = self._down(f"{problem}; events are refused with 503 until it is back")
             unknown = Part("unknown", "it cannot be told without the database")
             return {"database": down, "rules": self._rules(), **dict.fromkeys(_STORED, unknown)}
-        return {"database": self._storing(), "rules": self._rules(), "slack": slack, "queue": queue, **copera}
+        return {"database": self._storing(), "rules": self._rules(), **stored}
+
+    async def _look(self) -> dict[str, Part]:
+        """The parts whose state is in the database."""
+        return {"slack": await self._slack(), "queue": await self._queue(), **await self._copera()}
+
+    async def _in_time(self, name: str, look: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """What this look at the database sees, if that is soon. Raises Unavailable.
+
+        One at a time: a database that hangs is not asked more and more.
+        """
+        task: asyncio.Task[T] | None = self._asking.get(name)
+        if task is None or task.done():
+            task = self._asking[name] = asyncio.create_task(look())
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may be there
+        await asyncio.wait([task], timeout=_PATIENCE)
+        if not task.done():
+            raise Unavailable("no answer in time")
+        return task.result()
 
     def _storing(self) -> Part:
         """What can be read cannot always be written: the disk may be full."""
@@ -112,7 +136,8 @@ class Readiness:
 
     async def _queue(self) -> Part:
         queue = await self._figures.queue()
-        said = f"{queue.waiting} waiting, {queue.sending} sending, {queue.dead} dead"
+        received = f"{queue.received} to be routed, " if queue.received else ""
+        said = f"{received}{queue.waiting} waiting, {queue.sending} sending, {queue.dead} dead"
         is_old = queue.oldest is not None and self._clock() - queue.oldest > _OLD
         return Part("degraded" if is_old else "ok", said, _text(queue.oldest))
 
@@ -131,11 +156,13 @@ class Readiness:
         word = "degraded" if age > overdue(self._interval) else "ok"
         return {"copera": copera, "mirror": Part(word, said, state.refreshed_at.isoformat())}
 
+    async def _measure(self) -> tuple[Queue, MirrorState | None]:
+        return await self._figures.queue(), await self._mirror.state() if self._mirror else None
+
     async def metrics(self) -> bytes:
         """The text for Prometheus, with the gauges brought up to date."""
         try:
-            queue = await self._figures.queue()
-            mirror = await self._mirror.state() if self._mirror else None
+            queue, mirror = await self._in_time("figures", self._measure)
         except Unavailable:
             return self._metrics.text()
         if mirror:

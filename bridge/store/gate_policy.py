@@ -137,7 +137,7 @@ class GatePolicy:
         return None
 
     def _limit(self, key: str, seconds: float, outcome: Outcome) -> Gate:
-        """Keep a gate shut as long as Slack asks, which is no failure; never for shorter than it is already."""
+        """Keep a gate shut as long as Slack asks, which is no failure; never for less than it is already."""
         gate = self._gate(key)
         until = self._now + timedelta(seconds=seconds)
         latest = max(filter(None, (gate.open_at, until)))

@@ -78,3 +78,24 @@ async def test_a_lost_database_is_down_since_it_was_seen(tmp_path: Path) -> None
         back = await part(bridge, "database")
         assert (back["state"], "why" in back) == ("ok", False)
         assert back["since"] > first["parts"]["database"]["since"]
+
+
+async def test_a_database_that_hangs_is_told_of_in_time(
+    tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever watches gives up after some seconds, and would know nothing. It is asked but once meanwhile."""
+    monkeypatch.setattr("bridge.readiness._PATIENCE", 0.3)
+    async with running(tmp_path, database_url=postgres_url) as bridge:
+        assert (await bridge.get("/readyz"))[0] == 200
+        async with bridge.service.database.write() as connection:
+            await connection.exec_driver_sql("LOCK TABLE gates, deliveries IN ACCESS EXCLUSIVE MODE")
+            for _ in range(8):
+                status, answer = await bridge.get("/readyz")
+                assert status == 503
+            assert answer["parts"]["database"]["why"].startswith("no answer in time")
+            assert "booking_bridge_rules_valid" in (await bridge.get("/metrics"))[1]
+        await eventually(lambda: _is_ready(bridge))
+
+
+async def _is_ready(bridge: Bridge) -> bool:
+    return (await bridge.get("/readyz"))[0] == 200
