@@ -25,7 +25,7 @@ from bridge.cli.common import (
 from bridge.core.rules.destinations import spoken
 from bridge.database import Database
 from bridge.rules_file import Unreadable, read_people
-from bridge.store.gate_policy import TOKEN, WEBHOOK, WORKSPACE, Gate
+from bridge.store.gate_policy import EDITS, TOKEN, WEBHOOK, WORKSPACE, Gate
 from bridge.store.gates import Gates
 from bridge.store.history import DeliveryRecord, History
 from bridge.store.refreshes import Refreshes
@@ -125,9 +125,9 @@ async def host_names(database: Database) -> dict[str, str]:
 
 def summary(delivery: DeliveryRecord, names: Mapping[str, str] | None = None, waits: str = "") -> list[str]:
     """A delivery in short, with what `events show` takes to tell all of it, and what it waits for."""
-    head, *more = describe(delivery, names)
-    again = [f"  {waits}"] if waits else []
-    return [f"{head}  booking {delivery.booking_id}", *more[:1], *again]
+    head = f"{_head(delivery, names)}  booking {delivery.booking_id}"
+    last = [] if waits else _calls(delivery)[-1:]
+    return [head, *(_result(delivery) or last), *([f"  {waits}"] if waits else [])]
 
 
 def waits_for(delivery: DeliveryRecord, gates: Mapping[str, Gate], now: datetime) -> str:
@@ -136,23 +136,40 @@ def waits_for(delivery: DeliveryRecord, gates: Mapping[str, Gate], now: datetime
         return ""
     is_webhook = delivery.destination.startswith(WEBHOOK)
     keys = [delivery.destination] if is_webhook else [TOKEN, WORKSPACE, delivery.destination]
+    if not is_webhook and delivery.style != "post":
+        keys.append(EDITS)
     shut = [gate for key in keys if (gate := gates.get(key)) and gate.is_shut(now)]
     for gate in shut:
         if gate.reason:
             until = "Slack takes the token" if gate.key == TOKEN else local(gate.open_at)
             return f"waits until {until}" + (f": {gate.reason}" if gate.reason != delivery.problem else "")
-    due = max(delivery.next_at, *(gate.open_at for gate in shut if gate.open_at), delivery.created_at)
-    return f"to be tried at {local(due)}" if due > now else "due now: sent when its turn comes"
+    paced = max((gate.open_at for gate in shut if gate.open_at), default=now)
+    if delivery.next_at > max(now, paced):
+        return f"to be tried at {local(delivery.next_at)}"
+    if paced > now:
+        return f"sent when its turn comes: the pace allows none before {local(paced)}"
+    return "due now: sent when its turn comes"
 
 
 def describe(delivery: DeliveryRecord, names: Mapping[str, str] | None = None) -> list[str]:
     """A delivery in lines: what it is and its state, its problem, each attempt."""
+    return [_head(delivery, names), *_result(delivery), *_calls(delivery)]
+
+
+def _head(delivery: DeliveryRecord, names: Mapping[str, str] | None) -> str:
     rule = f"by {delivery.rule}" if delivery.rule else "card brought up to date"
     place = spoken(delivery.destination, names)
-    head = f"{delivery.id}  {delivery.state:8} {place}  {rule}  {local(delivery.created_at)}"
+    return f"{delivery.id}  {delivery.state:8} {place}  {rule}  {local(delivery.created_at)}"
+
+
+def _result(delivery: DeliveryRecord) -> list[str]:
+    """What is wrong with it, and which message it became."""
     where = f"  message {delivery.channel} {delivery.ts}" if delivery.ts else ""
     problem = f"  {delivery.problem}" if delivery.problem else ""
-    calls = [
+    return [line for line in (problem, where) if line]
+
+
+def _calls(delivery: DeliveryRecord) -> list[str]:
+    return [
         f"  {local(call.at)} {call.call}: {call.outcome}, {call.milliseconds} ms" for call in delivery.calls
     ]
-    return [head, *filter(None, [problem, where]), *calls]

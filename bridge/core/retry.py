@@ -70,6 +70,7 @@ FAILED: Final = "bridge_failed"
 """Ours: a mistake in the bridge came up. Tried once more, since it may have been the moment's."""
 
 _LONG: Final = frozenset({"message_limit_exceeded", "team_added_to_org", "org_login_required"})
+_TROUBLE: Final = "Slack is in trouble, see status.slack.com; wait"
 _INVITE: Final = "invite the app there with /invite"
 _RENEW: Final = "check SLACK_BOT_TOKEN, or install the app in the workspace again"
 _OURS: Final = "this is a mistake in the message; see `booking-bridge events show`"
@@ -83,15 +84,22 @@ REMEDIES: Final[Mapping[str, tuple[Verdict, str]]] = {
         (Verdict.LIMITED, "wait; if it recurs, lower BRIDGE_WORKSPACE_RATE, or BRIDGE_CHANNEL_RATE"),
     ),
     **dict.fromkeys(
-        ("service_unavailable", "request_timeout", "team_added_to_org", "org_login_required"),
-        (Verdict.TRANSIENT, "wait"),
+        ("team_added_to_org", "org_login_required"),
+        (Verdict.TRANSIENT, "Slack is moving the workspace into an organisation; wait"),
     ),
     **dict.fromkeys(
-        ("external_channel_migrating", "streaming_state_conflict", "update_failed", "fetch_members_failed"),
-        (Verdict.TRANSIENT, "wait"),
+        (
+            "service_unavailable",
+            "request_timeout",
+            "external_channel_migrating",
+            "streaming_state_conflict",
+            "update_failed",
+            "fetch_members_failed",
+        ),
+        (Verdict.TRANSIENT, _TROUBLE),
     ),
     "message_limit_exceeded": (Verdict.TRANSIENT, "the workspace reached Slack's limit of messages; wait"),
-    **dict.fromkeys(("fatal_error", "internal_error"), (Verdict.UNKNOWN, "wait")),
+    **dict.fromkeys(("fatal_error", "internal_error"), (Verdict.UNKNOWN, _TROUBLE)),
     **dict.fromkeys(
         ("invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "block_mismatch"),
         (Verdict.BLOCKS, "shorten or correct the blocks of this message in the rules"),

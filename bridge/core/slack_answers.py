@@ -30,7 +30,9 @@ def api_outcome(response: Any) -> Outcome:
     if error:
         detail = f"needed: {data['needed']}" if data.get("needed") else _pointers(data)
         return Outcome(sort_error(error), error, detail=detail)
-    if status >= 500 or status < 300:
+    if status < 300:  # half of an answer, or a page of somebody else's
+        return Outcome(Verdict.UNKNOWN, "answer_not_understood", detail=f"HTTP {status}" if status else "")
+    if status >= 500:
         return Outcome(Verdict.UNKNOWN, f"http_{status}", retry_after=_seconds(headers.get("retry-after")))
     return Outcome(Verdict.TRANSIENT, f"http_{status}")
 

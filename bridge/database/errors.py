@@ -43,4 +43,6 @@ def reason(problem: BaseException | None) -> str:
         if problem.strerror:
             return problem.strerror
     said = str(problem).splitlines()[0] if problem and str(problem) else type(problem).__name__
+    if "cannot switch to state" in said:  # asyncpg's words
+        return "a connection broke off in the middle of a statement"
     return said.removeprefix("<class '").split("'>: ")[-1][:200]

@@ -7,9 +7,11 @@ only what that version does not use any more. What rewrites rows keeps them wait
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Final
 
+import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -18,9 +20,9 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+log = structlog.get_logger()
+
 _LOCK: Final = text(f"SELECT pg_advisory_xact_lock({0x626F6F6B})")  # a number that is ours alone
-
-
 _DEADLOCK: Final = "40P01"
 _PAUSES: Final = (0.5, 1.0, 2.0, 4.0)
 """Seconds before another try."""
@@ -73,9 +75,13 @@ async def upgrade(engine: AsyncEngine) -> None:
 
 
 def _upgrade(connection: Connection) -> None:
-    if found(connection) == wanted():
+    before, begun = found(connection), time.monotonic()
+    if before == wanted():
         return
     config = Config()
     config.set_main_option("script_location", str(folder()))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+    if before:
+        seconds = round(time.monotonic() - begun, 1)
+        log.info("database.upgraded", before=before, now=wanted(), seconds=seconds)

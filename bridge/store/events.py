@@ -39,12 +39,16 @@ def by_digest(column: ColumnElement[str], ids: Iterable[str]) -> ColumnElement[b
 
 
 def is_called(given: str) -> ColumnElement[bool]:
-    """Whether an event's id is this or begins with it."""
+    """Whether an event's id is this or begins with it; ids of before migration 0003 began with the digest."""
     begins: ColumnElement[bool] = events.c.id.startswith(given.lower(), autoescape=True)
-    return or_(begins, by_digest(events.c.id, [given.lower()])) if len(given) == _WHOLE else begins
+    digest = func.substr(events.c.id, 65 - DIGEST)
+    began = digest.startswith(given.lower()[:DIGEST], autoescape=True)
+    return or_(begins, began) if len(given) >= _TELLING else begins
 
 
-_WHOLE: Final = 64
+_TELLING: Final = 8
+"""Characters of a digest that are hardly ever another's by chance."""
+
 _COLUMNS: Final = tuple(events.c[name] for name in StoredEvent.__slots__)
 
 

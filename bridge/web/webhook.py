@@ -58,6 +58,7 @@ class Webhook:
         self._log: FilteringBoundLogger = log.bind()  # `log` looks for its configuration each time
         self._unsigned = LogThrottle()
         self._unstored = LogThrottle()
+        self._ahead = LogThrottle()
 
     def routes(self) -> list[web.RouteDef]:
         return [web.post(PATH, self.receive), web.route("*", PATH, self.explain)]
@@ -104,8 +105,14 @@ class Webhook:
             return self._refuse(400, "too_old", "createdAt is older than this bridge remembers events.")
         if at > now + _AHEAD:  # until then it overrules what comes after it
             remedy = "compare this machine's clock with Copera's: `booking-bridge doctor` does"
-            log.warning(
-                "event.from_the_future", event_id=envelope.id, booking=envelope.booking_id, remedy=remedy
+            self._ahead.add(
+                lambda times: log.warning(
+                    "event.from_the_future",
+                    event_id=envelope.id,
+                    booking=envelope.booking_id,
+                    remedy=remedy,
+                    times=times,
+                )
             )
         return None
 

@@ -24,7 +24,8 @@ from bridge.cli.common import local
 from bridge.cli.deliveries import not_retried, summary, waits_for
 from bridge.core.reading import read_envelope
 from bridge.database import open_database
-from bridge.store.gate_policy import TOKEN, WORKSPACE, Gate
+from bridge.store.delivery import Attempt
+from bridge.store.gate_policy import EDITS, TOKEN, WORKSPACE, Gate
 from bridge.store.history import DeliveryRecord
 from bridge.store.intake import Intake
 from tests import payloads
@@ -208,6 +209,11 @@ def test_the_list_says_whose_delivery_it_is_and_when_it_is_tried_again(
         waits = DeliveryRecord(*common, "waiting", 2, at, "", "", "http_502", why, at, None)
         waiting = summary(waits, waits=waits_for(waits, {}, at - timedelta(minutes=1)))
         sent = summary(DeliveryRecord(*common, "sent", 1, at, "C1", "1.0", "", "", at, at))
+        calls = (Attempt(at, "webhook", "http_500", 2), Attempt(at, "webhook", "ok", 3))
+        hook = DeliveryRecord(
+            *common[:3], "webhook:OPS", *common[4:], "sent", 2, at, "", "", "", "", at, at, calls
+        )
+        posted = summary(hook)
     finally:
         monkeypatch.undo()
         time.tzset()
@@ -217,6 +223,7 @@ def test_the_list_says_whose_delivery_it_is_and_when_it_is_tried_again(
         "  to be tried at 2026-07-06 09:00:00 JST",
     ]
     assert sent == ["d  sent     #a  by r  2026-07-06 09:00:00 JST  booking b7", "  message C1 1.0"]
+    assert posted[1:] == ["  2026-07-06 09:00:00 JST webhook: ok, 3 ms"]
 
 
 def test_the_version_is_what_is_installed_and_deployed(run: Run) -> None:
@@ -303,7 +310,11 @@ def test_the_list_says_what_a_delivery_waits_for() -> None:
 
     assert waits() == "due now: sent when its turn comes"
     assert waits(next_at=soon) == f"to be tried at {local(soon)}"
-    assert waits(paced, next_at=soon) == f"to be tried at {local(later)}"
+    in_turn = f"sent when its turn comes: the pace allows none before {local(later)}"
+    assert waits(paced, next_at=soon) == in_turn
+    assert waits(paced, next_at=later + timedelta(seconds=1)).startswith("to be tried at ")
+    assert waits(Gate(EDITS, later)) == in_turn
+    assert waits(Gate(EDITS, later), destination="webhook:OPS") == "due now: sent when its turn comes"
     assert waits(limited) == f"waits until {local(soon)}: ratelimited: wait"
     assert waits(failing, problem=failing.reason) == f"waits until {local(soon)}"
     assert waits(failing, limited, refused) == "waits until Slack takes the token: token_revoked: check it"
