@@ -93,7 +93,7 @@ def _booking(
         type=kind,
         start=start,
         minutes=kind.minutes,
-        hosts=kind.hosts if kind.kind == "COLLECTIVE" else (draw.choice(kind.hosts),),
+        hosts=kind.hosts if kind.kind == "COLLECTIVE" or not kind.hosts else (draw.choice(kind.hosts),),
         booker=_booker(draw, n),
         answers=({"questionId": "q1", "label": "Topic", "value": draw.choice(_TOPICS)},),
         zone=draw.choice(_ZONES),

@@ -59,7 +59,8 @@ def render_plain(rendered: Rendered) -> Rendered:
 
 def render_alert(title: str, lines: tuple[str, ...] | list[str]) -> Rendered:
     """A message about the bridge's own trouble; the lines are shown as they are."""
-    said = "\n".join(line for line in lines if line).replace("`", "'")  # which would be escaped
+    said = "\n".join(line for line in lines if line)
     blocks = [fitting.header(f":warning: {title}")]
     blocks += [section(plain(said, fitting.SECTION))] if said else []
-    return Rendered(cut(f":warning: {inline(title)}\n{inline(said)}".strip(), fitting.TEXT), blocks, [])
+    spoken = inline(said.replace("`", "'"))  # a notification shows no code
+    return Rendered(cut(f":warning: {inline(title)}\n{spoken}".strip(), fitting.TEXT), blocks, [])
