@@ -8,12 +8,13 @@ import sqlite3
 import statistics
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from bridge.core.bookings import EVENT_KINDS
 from tests.soak.world import Soak
 
 DRAIN: Final = 240.0
@@ -73,11 +74,12 @@ async def checks(soak: Soak, folder: Path) -> list[Check]:
     taken = [one for one in receipts if one["statuses"] and one["statuses"][-1] in {200, 202}]
     acknowledged = {json.dumps(one["envelope"], sort_keys=True) for one in taken}
     events, deliveries = _counts(folder, _EVENTS), _counts(folder, _DELIVERIES)
+    messages = [one for one in await soak.look(soak.slack, "messages") if one["metadata"]]
     purposes = Counter(
         tuple(message["metadata"]["event_payload"][key] for key in ("event", "delivery", "part"))
-        for message in await soak.look(soak.slack, "messages")
-        if message["metadata"]
+        for message in messages
     )
+    cards, stale = _cards(folder, messages)
     twice = sum(times > 1 for times in purposes.values())
     untold = _counts(folder, _UNTOLD)["untold"]
     repairs = _counts(folder, _REPAIRS)
@@ -91,10 +93,35 @@ async def checks(soak: Soak, folder: Path) -> list[Check]:
         Check("every routed event has a delivery", f"{untold} without", untold == 0),
         Check("deliveries = told + dead + waiting", words(deliveries), set(deliveries) <= _STATES),
         Check("nothing twice in Slack", f"{len(purposes)} messages, {twice} twice", twice == 0),
+        Check("cards show the end", f"{cards} of bookings that are off, {stale} stale", stale == 0),
         *_growth(soak.samples),
     ]
 
 
+def _cards(folder: Path, messages: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
+    """How many cards there are of bookings that are off, and how many of these do not show it."""
+    with _database(folder) as connection:
+        booking_of = dict(connection.execute("SELECT id, booking_id FROM events"))
+        ends = dict(connection.execute(_ENDS))
+        kept = {ts for (ts,) in connection.execute("SELECT ts FROM cards")}  # not one in a lost channel
+    cards = stale = 0
+    for message in messages:
+        purpose = message["metadata"]["event_payload"]
+        end = ends.get(booking_of.get(purpose["event"]))
+        if purpose["part"] == "card" and end in _OFF and message["ts"] in kept:
+            text = message["content"]["text"]
+            cards += 1
+            stale += EVENT_KINDS[end].verb not in text and _FAREWELL not in text
+    return cards, stale
+
+
+_ENDS: Final = (
+    "SELECT s.booking_id, e.name FROM booking_states AS s JOIN events AS e ON e.id = s.event_id"
+    " WHERE s.booking_id NOT IN (SELECT booking_id FROM deliveries WHERE state = 'dead')"
+)
+"""By what each booking ended; without those of which something could not be told."""
+_OFF: Final = {"cancelled", "declined"}
+_FAREWELL: Final = "No longer yours"
 _STATES: Final = {"sent", "skipped", "dead", "waiting"}
 _REPAIRED: Final = {"received", "routed", "superseded"}
 """One may come in at the end; what cannot be read is none of them."""
