@@ -17,7 +17,8 @@ from bridge.core.knowledge import Knowledge
 from bridge.core.order import position
 from bridge.core.reading import NotAnEvent, Unrecognised, read_event
 from bridge.core.repair import is_told
-from bridge.core.routing import Match, farewells, route
+from bridge.core.routing import Match, host_changes, of_present_hosts, route
+from bridge.core.rules.destinations import HOST_KEY
 from bridge.database import Database, Unavailable
 from bridge.store.events import TOPIC, StoredEvent
 from bridge.store.routing import KnownState, Received, Routed, RoutingStore, RoutingTransaction
@@ -176,10 +177,10 @@ class _Past:
             self.latest[booking_id] = item.position
         carded = self.carded.setdefault(booking_id, {})
         for match in item.matches:
-            if match.former:
-                carded.pop(match.destination, None)
-            elif match.style == "card":
+            if match.former or match.style == "card":
                 carded[match.destination] = match
+        for destination in item.refresh:
+            carded[destination] = replace(carded[destination], former=False)
 
 
 class _Reading:
@@ -231,9 +232,10 @@ def _decide(reading: _Reading, read: Event, past: _Past, knowledge: Knowledge) -
     booking_id, identity = reading.event.booking_id, reading.identity
     is_late = reading.place < past.latest.get(booking_id, "")
     known = past.known.get(booking_id)
-    if identity.told or is_told(
+    is_told_already = identity.told or is_told(
         read, known.event if known else None, is_late=is_late, repaired_at=identity.repaired_at
-    ):
+    )
+    if is_told_already and not reading.was_told:
         return Routed(reading.event, "superseded", reading.place, read, reading.previous, problem=_TOLD)
     previous = reading.previous if is_late else _previous(read, known)
     decision = route(
@@ -246,14 +248,24 @@ def _decide(reading: _Reading, read: Event, past: _Past, knowledge: Knowledge) -
             reading.place,
             read,
             previous,
-            decision.matches,
+            of_present_hosts(decision.matches, known.event.booking if known else None),
             problem="" if reading.was_told else _LATE,
             is_late=True,
             is_known=reading.is_known,
         )
     carded = past.carded.get(booking_id, {})
-    matches = (*decision.matches, *farewells(decision.matches, carded, read.booking, previous))
-    quiet = carded.keys() - {match.destination for match in matches}
+    changes = host_changes(
+        read,
+        knowledge.rules,
+        directory=knowledge.directory,
+        types=knowledge.types,
+        previous=previous,
+        matches=decision.matches,
+        carded=carded,
+    )
+    matches = (*decision.matches, *changes)
+    named = {match.destination for match in matches}
+    quiet = (each for each in carded.keys() - named if _is_shown(carded[each], read.booking))
     return Routed(
         reading.event,
         "routed",
@@ -264,6 +276,11 @@ def _decide(reading: _Reading, read: Event, past: _Past, knowledge: Knowledge) -
         refresh=tuple(sorted(quiet)),
         is_known=reading.is_known,
     )
+
+
+def _is_shown(card: Match, booking: Booking) -> bool:
+    """Whether a card is to show the booking: not when its host lost it, unless they have it again."""
+    return not card.former or card.destination.removeprefix(HOST_KEY) in booking.host_ids
 
 
 def _previous(read: Event, known: KnownState | None) -> Booking | None:

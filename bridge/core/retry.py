@@ -133,6 +133,28 @@ REMEDIES: Final[Mapping[str, tuple[Verdict, str]]] = {
             "as_user_not_supported",
             "send_on_behalf_not_allowed",
             "too_many_contact_cards",
+            "missing_file_data",
+            "draft_not_found",
+            "draft_has_conflict",
+            "draft_already_deleted",
+            "draft_already_sent",
+            "duplicate_channel_not_found",
+            "duplicate_message_not_found",
+            "file_not_found",
+            "file_deleted",
+            "file_is_deleted",
+            "file_share_limit_reached",
+            "max_file_sharing_exceeded",
+            "blocked_file_type",
+            "unable_to_share_files",
+            "slack_connect_blocked_file_type",
+            "slack_connect_clip_sharing_blocked",
+            "slack_connect_file_upload_sharing_blocked",
+            "invalid_time",
+            "time_in_past",
+            "time_too_far",
+            "restricted_too_many",
+            "cant_delete_message",
             "unknown_method",
             "method_deprecated",
             "deprecated_endpoint",
@@ -243,11 +265,12 @@ def wait(attempts: int, jitter: float, schedule: tuple[int, ...] = SCHEDULE) -> 
 
 
 def decide(
-    outcome: Outcome, attempts: int, failing_since: datetime, now: datetime, jitter: float
+    outcome: Outcome, attempts: int, failing_since: datetime, now: datetime, jitter: float, before: str = ""
 ) -> Later | Dead:
     """What becomes of a delivery after a call that did not send it.
 
-    `attempts` counts this one; `failing_since` is the first failure's time; `jitter` from 0 to 1.
+    `attempts` counts this one; `failing_since` is the first failure's time; `jitter` from 0 to 1; `before` is
+    the error of the attempt before this one.
     """
     if outcome.verdict in {Verdict.MESSAGE, Verdict.DESTINATION, Verdict.GONE}:
         return Dead(problem(outcome))
@@ -256,7 +279,7 @@ def decide(
     if outcome.verdict in {Verdict.TOKEN, Verdict.BLOCKS}:
         return Later(now)
     unlisted = outcome.error not in REMEDIES and not outcome.error.startswith(OURS)
-    if attempts > 1 and (unlisted or outcome.error == FAILED):
+    if attempts > 1 and before == outcome.error and (unlisted or outcome.error == FAILED):
         return Dead(problem(outcome))
     if now - failing_since >= PATIENCE:
         return Dead(f"tried for 24 hours; {problem(outcome)}")

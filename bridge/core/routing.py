@@ -19,6 +19,9 @@ from bridge.core.suggestions import quote
 OTHERWISE: Final = "otherwise"
 _PERSONAL: Final = "@UWh"
 """How destinations begin that are a person: "@mail", user ids, "host:…"."""
+_OVER: Final = {"cancelled", "declined", "no_show"}
+"""Events of a booking that nobody needs to hear is now theirs."""
+
 NO_TYPES: Final[Mapping[str, BookingType]] = {}
 
 
@@ -123,17 +126,74 @@ def route(
     return Decision(tuple(walk.matches), stopped_at, rules, context)
 
 
-def farewells(
-    matches: Iterable[Match], carded: Mapping[str, Match], booking: Booking, previous: Booking | None
+def host_changes(
+    event: Event,
+    rules: Rules,
+    *,
+    directory: Directory,
+    types: Mapping[str, BookingType] = NO_TYPES,
+    previous: Booking | None,
+    matches: Iterable[Match],
+    carded: Mapping[str, Match],
 ) -> tuple[Match, ...]:
-    """What tells hosts who lost the booking and have a card of it where the rules, which may ask for its
-    host, do not name them any more.
+    """What tells hosts who lost or got the booking, where hosts are told of it at all, though the rules do
+    not name them for this event: those may ask for its host, or for another event. Never raises.
 
-    `carded` are the cards by destination, as the matches that made them.
+    `matches` are the rules'. `carded` are the cards by destination, as the matches that made them; a card
+    that said farewell is `former`.
     """
-    named = {match.destination for match in matches}
-    lost = (HOST_KEY + host for host in _former_hosts(booking, previous))
-    return tuple(_farewell(carded[each]) for each in lost if each in carded and each not in named)
+    now = event.booking.host_ids
+    if not now:
+        return ()
+    before = previous.host_ids if previous else ()
+    taken = _all_names((match.destination for match in matches), directory)
+    found = []
+    for each in _hosts_told(event, rules, directory, types, previous, carded):
+        host = each.destination.removeprefix(HOST_KEY)
+        names = _all_names([each.destination], directory)
+        is_lost, is_got = host not in now, bool(before) and host not in before and event.name not in _OVER
+        if (is_lost or is_got) and taken.isdisjoint(names):
+            taken |= names
+            found.append(_farewell(each) if is_lost else each)
+    return tuple(found)
+
+
+def _hosts_told(
+    event: Event,
+    rules: Rules,
+    directory: Directory,
+    types: Mapping[str, BookingType],
+    previous: Booking | None,
+    carded: Mapping[str, Match],
+) -> Iterator[Match]:
+    """How its hosts, those before and those who have a card of it are told of the booking."""
+    yield from (match for match in carded.values() if _is_host(match) and not match.former)
+    if previous is None or set(previous.host_ids) == set(event.booking.host_ids):
+        return
+    as_before = replace(event.booking, hosts=previous.hosts)
+    for name, booking in (
+        (event.name, as_before),
+        ("created", event.booking),
+        ("created", as_before),
+    ):
+        told = route(replace(event, name=name, booking=booking), rules, directory=directory, types=types)
+        yield from (match for match in told.matches if _is_host(match))
+
+
+def of_present_hosts(matches: Iterable[Match], present: Booking | None) -> tuple[Match, ...]:
+    """What a late event tells, without what hosts would hear who lost or got the booking since."""
+    hosts = present.host_ids if present else ()
+    return tuple(
+        match
+        for match in matches
+        if not hosts
+        or not _is_host(match)
+        or match.former != (match.destination.removeprefix(HOST_KEY) in hosts)
+    )
+
+
+def _is_host(match: Match) -> bool:
+    return match.destination.startswith(HOST_KEY)
 
 
 def _farewell(match: Match) -> Match:
@@ -191,6 +251,13 @@ class _Walk:
         self._people += 1
         known = (p for p in (*hosts, *everybody) if name in (p.email.casefold(), p.slack.casefold()))
         return next(known, None)
+
+
+def _all_names(destinations: Iterable[str], directory: Directory) -> set[str]:
+    """The destinations, and every other way to name the hosts among them."""
+    named = set(destinations)
+    hosts = [each.removeprefix(HOST_KEY) for each in named if each.startswith(HOST_KEY)]
+    return named.union(*(_names(directory.person(host)) for host in hosts))
 
 
 def _names(person: Person) -> set[str]:

@@ -11,11 +11,11 @@ from bridge.core.retry import Verdict, problem
 from bridge.courier.calls import Calls, Failed, Place
 from bridge.courier.showing import Showing
 from bridge.store.delivery import Card, Delivery
-from bridge.store.gate_policy import REFRESH
 
 log = structlog.get_logger()
 
 _OVERTAKEN: Final = "superseded: the card already shows a later event"
+_BACK: Final = "superseded: the booking is theirs again"
 _SHOWN: Final = "the card shows it already"
 
 
@@ -32,10 +32,14 @@ class CardWork:
 
     async def deliver(self) -> tuple[str, str]:
         """Post, or edit and reply; the delivery's state and why. Raises Failed, Unreachable."""
+        delivery = self._delivery
+        if delivery.former and self._showing.is_theirs:
+            return "skipped", _BACK
         if self.card is None:
             await self._post()
             return "sent", self._stale
-        if self._delivery.overtaken and self.card.shown > self._delivery.position:
+        is_said = self.card.closed or not delivery.former
+        if delivery.overtaken and self.card.shown > delivery.position and is_said:
             return "skipped", _OVERTAKEN
         if not await self._edit() or (self._showing.tells_news and not await self._reply()):
             await self._post()  # the card was deleted, or its channel was
@@ -44,8 +48,8 @@ class CardWork:
         return "sent", self._stale
 
     async def refresh(self) -> tuple[str, str]:
-        """Bring a card up to date that this event's rules do not name; one that is gone stays gone."""
-        if self.card is None or self.card.closed:
+        """Bring a card up to date that this event's rules do not edit; one that is gone stays gone."""
+        if self.card is None or (self.card.closed and not self._showing.is_theirs):
             return "skipped", ""
         if not await self._edit():
             self.card = None
@@ -65,7 +69,15 @@ class CardWork:
             closed=delivery.former,
         )
         if self.place.found:  # what it shows was the present state then
+            await self._bring_up_to_date()
+
+    async def _bring_up_to_date(self) -> None:
+        """Edit what an earlier attempt posted. Raises Failed; then it is to be looked up again."""
+        try:
             await self._edit()
+        except Failed:
+            self.card = None
+            raise
 
     async def _edit(self) -> bool:
         """Show the present state; False when the card is out of reach for good. Raises Failed."""
@@ -73,7 +85,7 @@ class CardWork:
         assert card is not None
         self.place = Place(card.channel, card.ts)
         current = replace(card, shown=self._showing.shown, closed=delivery.former)
-        if delivery.style != REFRESH:
+        if delivery.style == "card":
             current = replace(current, rule=delivery.rule, message=delivery.message, mention=delivery.mention)
         if card.shown >= current.shown and card.closed == current.closed:
             return True
@@ -83,7 +95,7 @@ class CardWork:
             return True
         if outcome.verdict is Verdict.GONE:
             return False
-        if outcome.verdict is Verdict.DESTINATION and delivery.style != REFRESH:
+        if outcome.verdict is Verdict.DESTINATION and delivery.style == "card":
             return False  # the channel is gone; by its name there may be another
         if outcome.verdict is not Verdict.MESSAGE:
             raise Failed(outcome)

@@ -128,6 +128,7 @@ class _Sending:
             await self._calls.post_webhook(delivery.destination.removeprefix(WEBHOOK), self._showing.post())
             return "sent", ""
         if delivery.style == "post":
+            await self._cards.refresh()  # what rules posted there as a card stays true beside it
             self._cards.place = await self._calls.post("post", self._showing.post(), self._showing.directory)
             return "sent", ""
         return await (self._cards.refresh() if delivery.style == REFRESH else self._cards.deliver())
@@ -139,7 +140,7 @@ class _Sending:
         attempts = delivery.attempts + counts
         failing_since = min(delivery.failing_since or now, now)
         jitter = random.random()  # noqa: S311 - spreads retries
-        decision = decide(outcome, attempts, failing_since, now, jitter)
+        decision = decide(outcome, attempts, failing_since, now, jitter, before=delivery.error)
         dead = isinstance(decision, Dead)
         unsure_since = delivery.unsure_since
         if outcome.verdict is Verdict.UNKNOWN:

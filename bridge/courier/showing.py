@@ -13,6 +13,7 @@ from bridge.core.messages.messages import Rendered, render, render_reply
 from bridge.core.messages.scenes import Scene
 from bridge.courier.addresses import Addresses
 from bridge.store.delivery import Delivery
+from bridge.store.gate_policy import REFRESH
 
 _REPAIRED: Final = "found while catching up"
 _LATE: Final = "arrived late: the booking has changed since"
@@ -28,6 +29,8 @@ class Showing:
         self._event = event
         self._knowledge = knowledge
         self._mentions: Mapping[str, str] = {}
+        is_quiet = delivery.style == REFRESH and delivery.card is not None
+        self._rule = delivery.card.rule if is_quiet and delivery.card else delivery.rule
         self.directory = knowledge.directory
         self.failures: list[str] = []
 
@@ -37,9 +40,10 @@ class Showing:
         bookings = (self._event.booking, self._delivery.previous, present and present.event.booking)
         hosts = {host for booking in bookings if booking for host in booking.host_ids}
         self.directory = await addresses.with_slack(self.directory, sorted(hosts))
-        mention = self._delivery.mention
-        if "@" in mention:
-            self._mentions = await addresses.mentions([mention.removeprefix("@").lower()])
+        card = self._delivery.card
+        mentions = {self._delivery.mention, card.mention if card else ""}
+        if emails := sorted(each.removeprefix("@").lower() for each in mentions if "@" in each):
+            self._mentions = await addresses.mentions(emails)
 
     def post(self) -> Rendered:
         """This event, with the booking as it was then; one that was overtaken says so."""
@@ -57,6 +61,13 @@ class Showing:
     def reply(self) -> Rendered:
         """What this event changed."""
         return render_reply(self._own(), self._knowledge.rules, mention=self._delivery.mention)
+
+    @property
+    def is_theirs(self) -> bool:
+        """Whether the host to whom this goes has the booking now; false when that is not known."""
+        present, destination = self._delivery.present, self._delivery.destination
+        host = destination.removeprefix(_HOST) if destination.startswith(_HOST) else ""
+        return bool(present and host in present.event.booking.host_ids)
 
     @property
     def shown(self) -> str:
@@ -88,7 +99,7 @@ class Showing:
             event=event,
             booking=booking,
             previous=previous,
-            rule=self._delivery.rule,
+            rule=self._rule,
             type=self._knowledge.types.get(booking.type_id),
             directory=self.directory,
             former=self._delivery.former,

@@ -119,7 +119,17 @@ _JOINED: Final = (
 )
 _OWN: Final = (
     *("seq", "id", "event_id", "booking_id", "destination", "position", "rule", "rules_hash", "message"),
-    *("mention", "style", "broadcast", "former", "attempts", "failing_since", "unsure_since", "plain"),
+    *(
+        "mention",
+        "style",
+        "broadcast",
+        "former",
+        "attempts",
+        "error",
+        "failing_since",
+        "unsure_since",
+        "plain",
+    ),
     "claimed_at",
 )
 _OF_EVENT: Final = ("received_at", "body", "version", "source")

@@ -30,7 +30,8 @@ class Delivery:
     """A claimed delivery with all that sending it needs. Times are aware UTC.
 
     `unsure_since` is when a call began whose outcome is not known; `overtaken` says that a later event
-    of the booking has been told there; `probes` are the gates that it was let through to test.
+    of the booking has been told there; `error` is that of the attempt before; `probes` are the gates that it
+    was let through to test.
     """
 
     seq: int
@@ -47,6 +48,7 @@ class Delivery:
     broadcast: bool
     former: bool
     attempts: int
+    error: str
     failing_since: datetime | None
     unsure_since: datetime | None
     plain: bool

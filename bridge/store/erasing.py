@@ -27,6 +27,7 @@ from sqlalchemy import (
 
 from bridge.core.repair import Gist
 from bridge.database import Database
+from bridge.store.claims import active
 from bridge.tables.delivery import (
     attempts,
     booking_states,
@@ -55,8 +56,9 @@ class Erasing:
         self._database = database
 
     async def events(self, before: datetime) -> int:
-        """Bodies and former states of events received before."""
-        old = (events.c.body.is_not(None), events.c.received_at < before)
+        """Bodies and former states of events received before, but of those that are still to be told."""
+        waits = exists().where(deliveries.c.event_id == events.c.id, active(deliveries))
+        old = (events.c.body.is_not(None), events.c.received_at < before, ~waits)
         return await self._change(events, old, update(events).values(body=None, previous=None))
 
     async def states(self, before: datetime) -> int:

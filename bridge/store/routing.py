@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, bindparam, literal_column, select, union_all, update
+from sqlalchemy import Connection, bindparam, literal_column, or_, select, union_all, update
 
 from bridge.core.bookings import Booking, Event
 from bridge.core.identity import Name, Register
@@ -41,17 +41,22 @@ _RECEIVED: Final = (
     .limit(bindparam("most"))
 )
 _STATES: Final = select(booking_states).where(among(booking_states.c.booking_id))
+_CARD: Final = ("booking_id", "destination", "rule", "message")
 _CARDED: Final = union_all(
-    select(cards.c.booking_id, cards.c.destination, cards.c.rule, cards.c.message).where(
-        among(cards.c.booking_id), cards.c.closed.is_(False)
-    ),
-    select(deliveries.c.booking_id, deliveries.c.destination, deliveries.c.rule, deliveries.c.message).where(
+    select(
+        *(cards.c[name] for name in _CARD),
+        cards.c.closed.label("former"),
+        literal_column("''").label("place"),
+    ).where(among(cards.c.booking_id)),
+    select(
+        *(deliveries.c[name] for name in _CARD), deliveries.c.former, deliveries.c.position.label("place")
+    ).where(
         among(deliveries.c.booking_id),
         deliveries.c.state.in_([literal_column("'waiting'"), literal_column("'sending'")]),
-        deliveries.c.style == "card",
-        deliveries.c.former.is_(False),
+        or_(deliveries.c.style == "card", deliveries.c.former),
     ),
-)
+).order_by("place")
+"""What is last of a destination is what becomes of its card."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +147,13 @@ class RoutingTransaction:
         return known, {row.booking_id: row.position for row in rows}
 
     def carded(self, booking_ids: Collection[str]) -> dict[str, dict[str, Match]]:
-        """The cards that these bookings have or are about to have: by destination what made them."""
+        """The cards that these bookings have or are about to have: by destination what made them.
+
+        Those whose host lost the booking, or is about to hear so, are `former`.
+        """
         found: dict[str, dict[str, Match]] = {}
         for row in self._connection.execute(_CARDED, {IDS: list(booking_ids)}):
-            card = Match(row.rule, row.destination, row.message)
+            card = Match(row.rule, row.destination, row.message, former=row.former)
             found.setdefault(row.booking_id, {})[row.destination] = card
         return found
 

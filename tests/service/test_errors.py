@@ -82,9 +82,12 @@ def test_a_transient_error_is_tried_for_a_day() -> None:
 
 
 def test_an_error_nobody_has_heard_of_is_tried_once_more() -> None:
+    """Whatever went wrong before it: the first time it may have been a success, which is looked up."""
     outcome = Outcome(Verdict.UNKNOWN, "an_error_nobody_has_heard_of")
     assert isinstance(decide(outcome, 1, NOW, NOW, 0), Later)
-    assert isinstance(decide(outcome, 2, NOW, NOW, 0), Dead)
+    assert isinstance(decide(outcome, 3, NOW, NOW, 0, before="service_unavailable"), Later)
+    assert isinstance(decide(outcome, 2, NOW, NOW, 0, before=outcome.error), Dead)
+    assert isinstance(decide(outcome, 1, NOW, NOW, 0, before=outcome.error), Later)  # retried by hand
     ours = Outcome(Verdict.UNKNOWN, "network_no_answer")
     assert isinstance(decide(ours, 20, NOW, NOW, 0), Later)
 
