@@ -196,6 +196,10 @@ class Courier:
             tell_shut(gate)
         if any(gate.key == TOKEN for gate in settled.shut):
             self._watch.alarm()
+        for many in settled.given_up:
+            log.error("deliveries.given_up", destination=public(many.destination), deliveries=many.count)
+            which = f"{spoken(many.destination)}: {many.count} deliveries"
+            await self._report("dead deliveries", f"{which}: {many.problem}")
         for lost in settled.lost:
             log.warning("delivery.claim_lost", delivery=lost.delivery.id, booking=lost.delivery.booking_id)
         for settlement in settled.held:

@@ -10,10 +10,11 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, and_, bindparam, delete, func, insert, literal_column, select, update
 
+from bridge.core.retry import PATIENCE
 from bridge.database import Database
 from bridge.store.claims import CANDIDATES, CLAIMED, LEFT, active, delivery, waiting
-from bridge.store.delivery import Attempt, Card, Claimed, Delivery, Settled, Settlement
-from bridge.store.gate_policy import CallResult, Candidate, Claimant
+from bridge.store.delivery import Attempt, Card, Claimed, Delivery, GivenUp, Settled, Settlement
+from bridge.store.gate_policy import EDITS, TOKEN, WORKSPACE, CallResult, Candidate, Claimant, Gate
 from bridge.store.gates import Gates
 from bridge.store.people import SlackNames
 from bridge.store.routing import TOPIC
@@ -153,9 +154,10 @@ class Deliveries:
             connection.execute(_ATTEMPTS, calls)
         jitter = random.random()  # noqa: S311 - spreads retries
         shut = self.gates.record(connection, heard, now, jitter) if heard else []
+        given_up = [each for gate in shut if (each := _give_up(connection, gate, now))]
         ours = {item.delivery.seq for item in held}
         lost = tuple(item for item in settlements if item.delivery.seq not in ours)
-        return Settled(tuple(held), lost, tuple(shut))
+        return Settled(tuple(held), lost, tuple(shut), tuple(given_up))
 
     def _held(
         self, connection: Connection, settlements: Sequence[Settlement], owner: str
@@ -226,6 +228,18 @@ class Deliveries:
                 return 0
         async with self._database.write() as connection:
             return (await connection.execute(update(deliveries).where(late).values(next_at=now))).rowcount
+
+
+def _give_up(connection: Connection, gate: Gate, now: datetime) -> GivenUp | None:
+    """What waited for a destination as long as it is tried is dead together: one probe speaks for all."""
+    long_ago = now - PATIENCE
+    if gate.key in {TOKEN, WORKSPACE, EDITS} or gate.since is None or gate.since > long_ago:
+        return None
+    old = (waiting(deliveries), deliveries.c.destination == gate.key, deliveries.c.created_at <= long_ago)
+    problem = f"tried for 24 hours; {gate.reason}"
+    dead = {"state": "dead", "error": "given_up", "problem": problem, "done_at": now}
+    count = connection.execute(update(deliveries).where(*old).values(dead)).rowcount
+    return GivenUp(gate.key, problem, count) if count else None
 
 
 _CHOSEN: Final = CLAIMED.where(among(deliveries.c.seq))

@@ -113,9 +113,20 @@ class Settlement:
 
 
 @dataclass(frozen=True, slots=True)
+class GivenUp:
+    """How many deliveries to a destination are dead since they waited for it as long as it is tried."""
+
+    destination: str
+    problem: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Settled:
-    """What settling did: the settlements that held, those whose claim was lost, the gates it shut."""
+    """What settling did: the settlements that held, those whose claim was lost, the gates it shut, and what
+    waited there for too long."""
 
     held: tuple[Settlement, ...]
     lost: tuple[Settlement, ...]
     shut: tuple[Gate, ...]
+    given_up: tuple[GivenUp, ...] = ()

@@ -18,6 +18,7 @@ from sqlalchemy import (
     exists,
     func,
     literal,
+    literal_column,
     or_,
     select,
     text,
@@ -58,7 +59,8 @@ class Erasing:
     async def events(self, before: datetime) -> int:
         """Bodies and former states of events received before, but of those that are still to be told."""
         waits = exists().where(deliveries.c.event_id == events.c.id, active(deliveries))
-        old = (events.c.body.is_not(None), events.c.received_at < before, ~waits)
+        is_routed = events.c.state != literal_column("'received'")
+        old = (events.c.body.is_not(None), events.c.received_at < before, is_routed, ~waits)
         return await self._change(events, old, update(events).values(body=None, previous=None))
 
     async def states(self, before: datetime) -> int:
@@ -91,7 +93,7 @@ class Erasing:
         for table, old, change in (
             (
                 deliveries,
-                (_names(deliveries), deliveries.c.created_at < before),
+                (_names(deliveries), deliveries.c.created_at < before, ~active(deliveries)),
                 update(deliveries).values(_masked),
             ),
             (cards, (_names(cards), is_over), delete(cards)),

@@ -23,12 +23,17 @@ RULES = (
 )
 
 
+async def tell(line: Line) -> None:
+    """Everything that waits."""
+    while taken := await line.take():
+        await line.deliveries.settle([settled(one) for one in taken], "me", line.now)
+
+
 async def test_old_events_lose_what_is_personal(line: Line) -> None:
     line.rules = RULES
     old = await line.receive("created", 0)
     await line.route()
-    for _ in range(2):
-        await line.deliveries.settle([settled(one) for one in await line.take()], "me", line.now)
+    await tell(line)
     await SlackNames(line.database).remember_user("alice@example.com", "U1", line.now)
     line.now += timedelta(days=31)
     young = await line.receive("created", 30 * 86400, id="young")
@@ -60,6 +65,7 @@ async def test_what_was_no_event_is_erased_too(line: Line) -> None:
 async def test_a_repeat_of_an_erased_event_is_still_known(line: Line) -> None:
     await line.receive("created", 0)
     await line.route()
+    await tell(line)
     await Retention(line.database, timedelta(days=-1), lambda: line.now).erase()
     await line.receive("created", 0)
     assert len(await Events(line.database).list()) == 1
@@ -72,6 +78,7 @@ async def test_nothing_erased_is_left_in_the_file(tmp_path: Path) -> None:
     for number in range(20):
         await line.receive("created", number, id=f"b{number}", note="x" * 6_000)
     await line.route()
+    await tell(line)
     await Retention(database, timedelta(days=-1), lambda: line.now).erase()
     files = b"".join(file.read_bytes() for file in tmp_path.iterdir())
     await database.close()
@@ -112,11 +119,13 @@ async def test_a_rules_file_is_kept_while_an_event_is_told_by_it(line: Line) -> 
 
     await line.receive("created", 0)
     await line.route()
+    await tell(line)
     first = await kept()
     line.now += timedelta(days=20)
     line.rules = RULES
     await line.receive("created", 20 * 86400, id="later")
     await line.route()
+    await tell(line)
     assert len(await kept()) == 2
     line.now += timedelta(days=11)
     await retention.erase()
@@ -127,4 +136,23 @@ async def test_a_rules_file_is_kept_while_an_event_is_told_by_it(line: Line) -> 
     assert await kept() == set()
     await line.receive("created", 62 * 86400, id="last")
     await line.route()
+    await tell(line)
     assert len(await kept()) == 1
+
+
+async def test_what_is_still_to_be_told_is_kept_until_it_is(line: Line) -> None:
+    """The queue of a token that was refused for longer than the retention, and what is not routed yet."""
+    line.rules = RULES
+    await line.receive("created", 0)
+    await line.route()
+    line.now += timedelta(days=31)
+    retention = Retention(line.database, timedelta(days=30), lambda: line.now)
+    await retention.erase()
+    waiting = await line.take()
+    assert {one.destination for one in waiting} == {"#sales", "@ana@example.com"}
+    assert all(one.body for one in waiting)
+    await line.deliveries.settle([settled(one) for one in waiting], "me", line.now)
+    await tell(line)
+    assert await retention.erase() > 0
+    (event,) = await Events(line.database).list()
+    assert event.body is None

@@ -184,6 +184,29 @@ async def test_who_is_in_a_hurry_waits_as_long_as_slack_asks(line: Line) -> None
     assert [delivery.id for delivery in await line.take()] == [first.id]
 
 
+async def test_an_outage_of_a_day_ends_all_that_waited_as_long(line: Line) -> None:
+    """Only one of them is tried at a time: without this the last would be dead after weeks."""
+    for number in range(40):
+        await line.receive("created", 0, id=f"b{number}")
+    await line.route()
+    begun = line.now
+    given_up = 0
+    while line.now < begun + timedelta(hours=27):
+        tried = await line.take(limit=1)
+        waits = [replace(settled(one, "waiting", BLOCKED), next_at=line.now) for one in tried]
+        done = await line.deliveries.settle(waits, "me", line.now)
+        given_up += sum(many.count for many in done.given_up)
+        line.now += timedelta(minutes=20)
+        if line.now - begun == timedelta(hours=20):
+            await line.receive("created", 20 * 3600, id="young")
+            await line.route()
+    assert given_up == 40
+    found = await History(line.database).deliveries(limit=100)
+    assert [one.booking_id for one in found if one.state == "waiting"] == ["young"]
+    (problem,) = {one.problem for one in found if one.state == "dead"}
+    assert problem.startswith("tried for 24 hours; service_unavailable")
+
+
 async def test_a_refused_token_opens_by_one_delivery_after_slack_said_yes(line: Line) -> None:
     for number in range(3):
         await line.receive("created", 0, id=f"b{number}")
