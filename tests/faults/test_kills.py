@@ -72,6 +72,54 @@ async def test_a_kill_while_a_message_is_looked_up(tmp_path: Path) -> None:
         await place.check()
 
 
+async def test_a_kill_while_a_reply_is_looked_up(tmp_path: Path) -> None:
+    """It is in its thread once, as a message is in its channel."""
+    async with world(tmp_path) as place:
+        first = await place.bridge()
+        await place.send(first, "created", "b", 0)
+        await place.settled()
+        await first.stop()
+        for kill in (Kill("accepted by slack"), Kill("looked up")):
+            bridge = await place.bridge(kill)
+            await place.send(bridge, "cancelled", "b", 1, status="CANCELLED")
+            await bridge.died()
+        await place.bridge()
+        await place.settled()
+        await place.check()
+        assert len(await place.look("messages")) == 2
+
+
+async def test_a_kill_while_a_farewell_is_said(tmp_path: Path) -> None:
+    """Between the edit of the old host's card and its reply, and of what another rule's card shows."""
+    rules = """
+version: 1
+people:
+  ana: {name: Ana, slack: U0ANA}
+  ben: {name: Ben, slack: U0BEN}
+rules:
+  - {name: first, when: {event: created}, post: {to: ["#sales", "@host"]}}
+  - {name: rest, post: {to: "@host"}}
+"""
+    async with world(tmp_path, rules=rules) as place:
+        for name in ("ana", "ben"):
+            await place.order("user", name=name, email=f"{name}@example.com", id=f"U0{name.upper()}")
+        first = await place.bridge()
+        await place.send(first, "created", "b", 0, hosts=[{"userId": "ana"}])
+        await place.settled()
+        await first.stop()
+        for number in (1, 2):
+            bridge = await place.bridge(Kill("card edited", number))
+            await place.send(bridge, "reassigned", "b", 1, hosts=[{"userId": "ben"}])
+            await bridge.died()
+        await place.bridge()
+        await place.settled()
+        messages = await place.look("messages")
+        told = [(one["metadata"]["event_payload"]["part"], one["content"]["text"]) for one in messages]
+        assert sorted(part for part, _ in told) == ["card", "card", "card", "reply"]
+        assert sum("No longer yours" in text for part, text in told if part == "card") == 1
+        assert all("no longer yours" in text for part, text in told if part == "reply")
+
+
 async def test_without_the_scope_it_is_sent_again(tmp_path: Path) -> None:
     """Where Slack does not let us look, an event is told at least once."""
     async with world(tmp_path) as place:

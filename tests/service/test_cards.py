@@ -80,6 +80,27 @@ async def test_a_late_older_event_never_rolls_a_card_back(database_url: str, tmp
         assert {(event.state, event.problem) for event in others} == {("routed", "")}
 
 
+@pytest.mark.parametrize("apart", [True, False], ids=["one after the other", "together"])
+async def test_events_of_the_same_instant_take_effect_created_first(tmp_path: Path, apart: bool) -> None:
+    """And else as they were received."""
+    async with running(tmp_path) as bridge:
+        for event, data in (
+            ("cancelled", {"id": "off", "status": "CANCELLED"}),
+            ("created", {"id": "off"}),
+            ("rescheduled", {"id": "moved", "booker": {"name": "Alice the first"}}),
+            ("rescheduled", {"id": "moved", "booker": {"name": "Alice the second"}, **MOVED}),
+        ):
+            await bridge.send(event, 0, **data)
+            if apart:
+                await bridge.settled()
+        await bridge.settled()
+        shown = "\n".join(card.text for card in bridge.posted("#sales"))
+        assert "Cancelled: Intro Call" in shown
+        assert "Booked: " not in shown
+        assert "Alice the second" in shown
+        assert "Alice the first" not in shown
+
+
 async def test_a_late_older_event_that_is_posted_by_itself_says_so(tmp_path: Path) -> None:
     """Or it would contradict what was said after it happened; those in order say nothing of the kind."""
     rules = 'version: 1\nrules: [{name: log, post: {to: ["#ops"], style: post}}]'

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
-from bridge.sandbox.faults import BrokenJson, Drop, RateLimit, Refuse, Status
+from bridge.sandbox.faults import BrokenJson, Drop, Fault, RateLimit, Refuse, Status
 from bridge.store.delivery import Claimed, Settlement
 from bridge.store.history import History
 from tests.service.bridge import Bridge, eventually, running
@@ -32,6 +33,8 @@ async def test_an_event_becomes_one_message(database_url: str, tmp_path: Path) -
         assert message.metadata is not None
         payload = message.metadata["event_payload"]
         assert (payload["rule"], payload["part"]) == ("sales", "card")
+        assert payload["event"] == (await bridge.service.events.list())[0].id
+        assert payload["rules"] == bridge.service.rulebook.rules.hash != ""
         assert "alice" not in str(message.metadata).lower()
 
 
@@ -137,6 +140,35 @@ async def test_a_refused_token_pauses_sending_and_keeps_the_queue(tmp_path: Path
         await bridge.settled()
         assert len(bridge.posted("#sales")) == 3
         assert (await bridge.get("/readyz"))[0] == 200
+
+
+@pytest.mark.parametrize("fault", [Drop(accepted=True), Drop(), Status(500), Refuse("internal_error")])
+async def test_an_edit_whose_outcome_is_unknown_is_simply_repeated(tmp_path: Path, fault: Fault) -> None:
+    """It says the same twice and harms nobody; its reply follows once."""
+    async with running(tmp_path) as bridge:
+        await bridge.send("created", 0)
+        await bridge.settled()
+        bridge.slack.fail_next("chat.update", fault)
+        await bridge.send("cancelled", 1, status="CANCELLED")
+        await bridge.settled()
+        (card,) = bridge.posted("#sales")
+        assert "Cancelled" in card.text
+        assert len(bridge.replies("#sales")) == 1
+        assert [call.method for call in bridge.slack.calls].count("chat.update") == 2
+
+
+async def test_the_log_says_when_something_may_be_there_twice(tmp_path: Path) -> None:
+    """Where Slack does not let us look, with what to do about it."""
+    with structlog.testing.capture_logs() as lines:
+        async with running(tmp_path) as bridge:
+            bridge.slack.grant(["chat:write"])
+            bridge.slack.fail_next("chat.postMessage", Drop(accepted=True))
+            await bridge.send("created", 0)
+            await bridge.settled()
+            assert len(bridge.posted("#sales")) == 2
+    (said,) = [line for line in lines if line["event"] == "delivery.sent_again_unseen"]
+    assert said["log_level"] == "warning"
+    assert "channels:history" in said["remedy"]
 
 
 async def test_refused_blocks_are_sent_as_plain_text(tmp_path: Path) -> None:

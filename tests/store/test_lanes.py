@@ -248,6 +248,18 @@ async def test_a_dead_holders_claim_is_taken_over_as_unsure(line: Line) -> None:
     assert record.state == "sent"
 
 
+async def test_a_claim_that_is_renewed_is_not_taken_over(line: Line) -> None:
+    """And whoever took it over renews nothing of the one who lost it."""
+    await line.receive("created", 0)
+    await line.route()
+    (claimed,) = await line.take("slow")
+    for _ in range(4):
+        line.now += LEASE * 0.8
+        assert await line.deliveries.renew([claimed.seq], "slow", line.now) == {claimed.seq}
+        assert await line.deliveries.recover(line.now) == 0
+    assert timedelta(seconds=14) >= LEASE  # with a heartbeat of two seconds it is taken over within 15
+
+
 async def test_what_this_process_works_on_is_not_taken_from_it(line: Line) -> None:
     """A claim whose task vanished is freed at once when nobody else can hold it."""
     for number in range(2):

@@ -115,7 +115,7 @@ class Order(RuleBasedStateMachine):
 
 
 Order.TestCase.settings = settings(
-    max_examples=8,
+    max_examples=max(8, settings().max_examples // 3),
     stateful_step_count=25,
     deadline=None,
     phases=(Phase.explicit, Phase.reuse, Phase.generate),  # shrinking would open a thousand databases
