@@ -44,19 +44,50 @@ class Addresses:
         self._clock = clock
         self._users: dict[str, tuple[str, datetime]] = {}  # e-mail: Slack id, good until
         self._places: dict[str, tuple[SlackPlace, datetime]] = {}  # by destination, good until
+        self._people: dict[str, str] = {}  # by destination the Slack id that it led to
+        self._outdated: set[str] = set()  # destinations of which what was known is not true any more
         self._read_at: datetime | None = None  # when the stored places were read
         self._reading = asyncio.Lock()
 
     async def address(self, destination: str, directory: Directory) -> str:
         """What to give Slack as the channel. Raises Unreachable."""
         if destination.startswith("host:"):
-            return await self._person_address(destination.removeprefix("host:"), directory)
+            person = await self._person_address(destination.removeprefix("host:"), directory)
+            return self._leads_to(destination, person)
         if destination.startswith("@"):
-            return await self._user(destination.removeprefix("@"))
+            return self._leads_to(destination, await self._user(destination.removeprefix("@")))
         if destination.startswith("#"):
             known = await self._known(destination)
             return destination if known.by_name or not known.channel else known.channel
         return destination
+
+    def _leads_to(self, destination: str, person: str) -> str:
+        """Whom a destination means now; when that was corrected, what is known of it is no longer true."""
+        if self._people.get(destination, person) != person:
+            self.forget(destination)
+        if len(self._people) >= _MOST_KEPT:
+            self._people.clear()
+        self._people[destination] = person
+        return person
+
+    def forget(self, destination: str) -> None:
+        """What is known of a destination is not true any more: it is to be found anew."""
+        self._places.pop(destination, None)
+        self._outdated.add(destination)
+
+    async def is_elsewhere(self, destination: str, channel: str, directory: Directory) -> bool:
+        """Whether a person's messages go to another conversation than this one since somebody corrected who
+        they are. Never fails: what cannot be told is taken to be as it was."""
+        if not destination.startswith(("host:", "@")):
+            return False
+        try:
+            address = await self.address(destination, directory)
+            if destination in self._outdated:
+                await self.conversation(destination, address)
+            known = await self._known(destination)
+        except Unreachable:
+            return False
+        return bool(known.channel) and known.channel != channel
 
     async def mentions(self, emails: Iterable[str]) -> dict[str, str]:
         """Slack ids by e-mail as far as they can be had within two seconds; never fails."""
@@ -168,6 +199,8 @@ class Addresses:
 
     async def _known(self, destination: str) -> SlackPlace:
         """The conversation found for a destination before, an empty one when none is fresh."""
+        if destination in self._outdated:
+            return SlackPlace()
         if found := self._fresh(destination):
             return found
         async with self._reading:
@@ -185,6 +218,7 @@ class Addresses:
     def _cache(self, destination: str, place: SlackPlace) -> None:
         if len(self._places) >= _MOST_KEPT:
             self._places.clear()
+        self._outdated.discard(destination)
         self._places[destination] = (place, self._clock() + _FOUND)
 
 

@@ -35,6 +35,7 @@ class CardWork:
         delivery = self._delivery
         if delivery.former and self._showing.is_theirs:
             return "skipped", _BACK
+        await self._leave_strangers()
         if self.card is None:
             await self._post()
             return "sent", self._stale
@@ -49,11 +50,18 @@ class CardWork:
 
     async def refresh(self) -> tuple[str, str]:
         """Bring a card up to date that this event's rules do not edit; one that is gone stays gone."""
+        await self._leave_strangers()
         if self.card is None or (self.card.closed and not self._showing.is_theirs):
             return "skipped", ""
         if not await self._edit():
             self.card = None
         return ("sent", self._stale) if self._calls.made else ("skipped", _SHOWN)
+
+    async def _leave_strangers(self) -> None:
+        """Forget a card that was posted to somebody whom its destination does not mean any more."""
+        card = self.card
+        if card and await self._calls.is_elsewhere(card.channel, self._showing.directory):
+            self.card = None
 
     async def _post(self) -> None:
         delivery, showing = self._delivery, self._showing

@@ -160,6 +160,24 @@ async def test_both_hosts_are_told_where_hosts_are_told_at_all(tmp_path: Path, w
         assert len(bridge.posted(BEN)) == (0 if "Ana" in when else 1)
 
 
+async def test_who_was_taken_for_a_host_by_mistake_hears_no_more(tmp_path: Path) -> None:
+    """As soon as somebody corrects it: the next event goes to the right person, as a card of its own."""
+    wrong = PEOPLE.replace("slack: U0ANA", "slack: U0BEN").replace("ben: {", "other: {")
+    async with told(tmp_path, CARDS) as bridge:
+        bridge.rules.write_text(wrong + CARDS, encoding="utf-8")
+        await eventually(lambda: bridge.service.rulebook.rules.people[0].slack == "U0BEN")
+        await happen(bridge, "created", 0, "ana")
+        assert len(bridge.posted(BEN)) == 1
+        bridge.rules.write_text(PEOPLE + CARDS, encoding="utf-8")
+        await eventually(lambda: bridge.service.rulebook.rules.people[0].slack == "U0ANA")
+        await happen(bridge, "rescheduled", 1, "ana", **MOVED)
+        await happen(bridge, "cancelled", 2, "ana", status="CANCELLED", **MOVED)
+        assert len(bridge.slack.messages(BEN)) == 1
+        (card,) = bridge.posted(ANA)
+        assert "Cancelled" in card.text
+        assert len(bridge.replies(ANA)) == 1
+
+
 async def test_a_quiet_change_keeps_the_rule_and_the_mention_of_a_card(tmp_path: Path) -> None:
     rules = """
   - {name: first, when: {event: created}, post: {to: "#sales", mention: ana@example.com, message: named}}

@@ -417,3 +417,23 @@ async def test_a_dead_letter_is_told_though_the_process_ends_first(database_url:
             await bridge.service.alerts._recall()
         assert reported.await_count == 0
     await slack.stop()
+
+
+async def test_a_private_channel_that_was_replaced_is_found_again(tmp_path: Path) -> None:
+    """Its id was learnt, for Slack takes no names of private ones; a retry goes to the new one."""
+    rules = 'version: 1\notherwise: {post: {to: "#vault"}}\n'
+    async with running(tmp_path, rules=rules) as bridge:
+        old = bridge.slack.add_channel("vault", private=True)
+        await bridge.send("created", 0)
+        await bridge.settled()
+        assert len(bridge.slack.messages(old.id)) == 1
+        old.name, old.archived = "vault-old", True
+        new = bridge.slack.add_channel("vault", private=True)
+        await bridge.send("created", 1, id="second")
+        await bridge.settled()
+        (dead,) = await records(bridge, "dead")
+        assert dead.error == "is_archived"
+        await History(bridge.service.database).retry([], bridge.service.clock())
+        await bridge.send("created", 2, id="third")
+        await bridge.settled()
+        assert len(bridge.slack.messages(new.id)) == 2
