@@ -127,7 +127,8 @@ async def _show(what: str, raw: bool, as_json: bool) -> int:
     for record, steps in traced if not as_json else ():
         print_lines(_lines(record, steps, names))
     if not found.events and not as_json:
-        typer.echo(f"nothing is known of {what}", err=True)
+        ways = "`booking-bridge events list` shows events and bookings by their ids"
+        typer.echo(f"booking-bridge: nothing is known of {what!r}; {ways}", err=True)
     if found.more:
         more = f"these are {len(found.events)}, and there are more: `events list --booking …` lists all"
         typer.echo(f"booking-bridge: {more}", err=True)

@@ -43,6 +43,8 @@ def send(
         read_envelope(body)
         if not as_is:
             body = _today(body)
+        if why := read_envelope(body).problem:
+            typer.echo(f"booking-bridge: {event}: will be kept as unrecognised: {why}", err=True)
     except (OSError, NotAnEvent) as problem:
         typer.echo(f"booking-bridge: {event}: {getattr(problem, 'strerror', None) or problem}", err=True)
         raise typer.Exit(2) from None

@@ -118,6 +118,23 @@ def test_the_last_event_needs_a_database(tmp_path: Path, run: Run) -> None:
     assert run("explain", "--last", BRIDGE_PORT="http") == (2, "", said)
 
 
+def test_send_says_what_the_bridge_will_not_understand(tmp_path: Path, run: Run) -> None:
+    """The short form that `explain` takes, for one."""
+    file = tmp_path / "event.json"
+    file.write_text('{"event": "created", "data": {"bookingTypeTitle": "Intro"}}', encoding="utf-8")
+    status, _, errors = run(
+        "send", str(file), "--url", "http://127.0.0.1:1/x", COPERA_WEBHOOK_SECRETS="whsec-1"
+    )
+    assert status == 1
+    assert f"{file}: will be kept as unrecognised: data.id: expected text, got nothing" in errors
+
+
+def test_what_is_unknown_is_said_with_a_way_on(migrated_file: Path, run: Run) -> None:
+    status, _, errors = run("events", "show", "nothing", BRIDGE_DATABASE_URL=f"sqlite:///{migrated_file}")
+    assert status == 1
+    assert "nothing is known of 'nothing'; `booking-bridge events list` shows" in errors
+
+
 @pytest.mark.parametrize("url", ["localhost:8080", "ftp://x/", "http://x:port/", "http://[x", "nothing"])
 def test_send_to_no_address_is_wrong_use(tmp_path: Path, run: Run, url: str) -> None:
     (tmp_path / "event.json").write_bytes(payloads.body())
