@@ -253,3 +253,17 @@ async def test_what_is_settled_while_others_are_claimed_frees_the_way_at_once(
         await eventually(service.courier.claims)
         await bridge.send("rescheduled", 1)
         await eventually(lambda: bridge.replies("#sales"))
+
+
+@pytest.mark.parametrize("rate", [0, 60])
+async def test_the_settings_pace_channels_the_workspace_and_edits(tmp_path: Path, rate: int) -> None:
+    """Posts, and edits of cards, take from what all replicas share; unpaced, nothing is taken."""
+    rates: dict[str, Any] = {"bridge_channel_rate": rate / 60, "bridge_workspace_rate": rate}
+    async with running(tmp_path, **rates) as bridge:
+        await bridge.send("created", 0)
+        await bridge.settled()
+        await bridge.send("cancelled", 1, status="CANCELLED")
+        await bridge.settled()
+        gates = await bridge.service.deliveries.gates.all()
+        taken = {key for key, gate in gates.items() if gate.full_at}
+        assert taken == ({"#sales", "workspace", "edits"} if rate else set())

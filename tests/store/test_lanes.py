@@ -9,7 +9,7 @@ from datetime import timedelta
 from sqlalchemy import update
 
 from bridge.core.pacing import Pace, channel_pace
-from bridge.core.retry import Outcome, Verdict
+from bridge.core.retry import SCHEDULE, Outcome, Verdict
 from bridge.store.deliveries import LEASE, SHARE
 from bridge.store.delivery import Card, Delivery, Settlement
 from bridge.store.gate_policy import TOKEN, WORKSPACE, Claimant
@@ -182,6 +182,26 @@ async def test_who_is_in_a_hurry_waits_as_long_as_slack_asks(line: Line) -> None
     assert await line.take() == []
     line.now = until
     assert [delivery.id for delivery in await line.take()] == [first.id]
+
+
+async def test_a_failing_destination_is_asked_ever_more_seldom(line: Line) -> None:
+    """By the schedule of a delivery, each time with another jitter, and by one delivery at a time."""
+    for number in range(3):
+        await line.receive("created", 0, id=f"b{number}")
+    await line.route()
+    spread = set()
+    for seconds in SCHEDULE:
+        taken = await line.take()
+        waits = [replace(settled(one, "waiting", BLOCKED), next_at=line.now) for one in taken]
+        await line.deliveries.settle(waits, "me", line.now)
+        assert len(taken) == (3 if seconds == SCHEDULE[0] else 1)
+        ((_, gate),) = [each for each in (await line.deliveries.gates.all()).items() if each[1].failures]
+        assert gate.open_at is not None
+        pause = (gate.open_at - line.now).total_seconds()
+        assert seconds <= pause <= seconds * 1.25
+        spread.add(round(pause / seconds, 6))
+        line.now = gate.open_at
+    assert len(spread) > 1
 
 
 async def test_an_outage_of_a_day_ends_all_that_waited_as_long(line: Line) -> None:
