@@ -45,6 +45,7 @@ class Addresses:
         self._users: dict[str, tuple[str, datetime]] = {}  # e-mail: Slack id, good until
         self._places: dict[str, tuple[SlackPlace, datetime]] = {}  # by destination, good until
         self._people: dict[str, str] = {}  # by destination the Slack id that it led to
+        self._strangers: dict[str, set[str]] = {}  # by destination, conversations with others
         self._outdated: set[str] = set()  # destinations of which what was known is not true any more
         self._read_at: datetime | None = None  # when the stored places were read
         self._reading = asyncio.Lock()
@@ -64,6 +65,8 @@ class Addresses:
     def _leads_to(self, destination: str, person: str) -> str:
         """Whom a destination means now; when that was corrected, what is known of it is no longer true."""
         if self._people.get(destination, person) != person:
+            if before := self._places.get(destination):
+                self._strangers.setdefault(destination, set()).add(before[0].channel)
             self.forget(destination)
         if len(self._people) >= _MOST_KEPT:
             self._people.clear()
@@ -75,19 +78,16 @@ class Addresses:
         self._places.pop(destination, None)
         self._outdated.add(destination)
 
-    async def is_elsewhere(self, destination: str, channel: str, directory: Directory) -> bool:
-        """Whether a person's messages go to another conversation than this one since somebody corrected who
-        they are. Never fails: what cannot be told is taken to be as it was."""
+    async def is_strangers(self, destination: str, channel: str, directory: Directory) -> bool:
+        """Whether this conversation is with somebody whom a destination meant until that was corrected, as
+        far as this process saw it. Never fails: what cannot be told is taken to be as it was."""
         if not destination.startswith(("host:", "@")):
             return False
         try:
-            address = await self.address(destination, directory)
-            if destination in self._outdated:
-                await self.conversation(destination, address)
-            known = await self._known(destination)
+            await self.address(destination, directory)
         except Unreachable:
             return False
-        return bool(known.channel) and known.channel != channel
+        return channel in self._strangers.get(destination, ())
 
     async def mentions(self, emails: Iterable[str]) -> dict[str, str]:
         """Slack ids by e-mail as far as they can be had within two seconds; never fails."""
@@ -219,6 +219,7 @@ class Addresses:
         if len(self._places) >= _MOST_KEPT:
             self._places.clear()
         self._outdated.discard(destination)
+        self._strangers.get(destination, set()).discard(place.channel)
         self._places[destination] = (place, self._clock() + _FOUND)
 
 

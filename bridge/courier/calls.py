@@ -95,15 +95,15 @@ class Calls:
         if outcome.error == "channel_not_found" and address.startswith("#"):
             address = await self._addresses.conversation(destination, address)  # private ones need the id
             outcome = await self._post(address, message, purpose)
-        if outcome.verdict is Verdict.DESTINATION and destination.startswith("#"):
+        if outcome.error in {"is_archived", "channel_not_found"} and destination.startswith("#"):
             self._addresses.forget(destination)  # there may be another channel of that name
         place = self._accepted(outcome)
         self.learnt = self._addresses.learn(destination, place.channel, by_name=address.startswith("#"))
         return place
 
-    async def is_elsewhere(self, channel: str, directory: Directory) -> bool:
-        """Whether the destination has another conversation now than this one."""
-        return await self._addresses.is_elsewhere(self._delivery.destination, channel, directory)
+    async def is_strangers(self, channel: str, directory: Directory) -> bool:
+        """Whether this conversation is with somebody whom the destination does not mean any more."""
+        return await self._addresses.is_strangers(self._delivery.destination, channel, directory)
 
     async def reply(self, parent: Place, message: Rendered) -> Place | None:
         """Reply in a thread unless an earlier attempt did; None when its parent is gone. Raises Failed."""

@@ -11,11 +11,11 @@ from bridge.core.retry import Verdict, problem
 from bridge.courier.calls import Calls, Failed, Place
 from bridge.courier.showing import Showing
 from bridge.store.delivery import Card, Delivery
+from bridge.store.gate_policy import REFRESH
 
 log = structlog.get_logger()
 
 _OVERTAKEN: Final = "superseded: the card already shows a later event"
-_BACK: Final = "superseded: the booking is theirs again"
 _SHOWN: Final = "the card shows it already"
 
 
@@ -33,8 +33,6 @@ class CardWork:
     async def deliver(self) -> tuple[str, str]:
         """Post, or edit and reply; the delivery's state and why. Raises Failed, Unreachable."""
         delivery = self._delivery
-        if delivery.former and self._showing.is_theirs:
-            return "skipped", _BACK
         await self._leave_strangers()
         if self.card is None:
             await self._post()
@@ -60,7 +58,7 @@ class CardWork:
     async def _leave_strangers(self) -> None:
         """Forget a card that was posted to somebody whom its destination does not mean any more."""
         card = self.card
-        if card and await self._calls.is_elsewhere(card.channel, self._showing.directory):
+        if card and await self._calls.is_strangers(card.channel, self._showing.directory):
             self.card = None
 
     async def _post(self) -> None:
@@ -103,10 +101,12 @@ class CardWork:
             return True
         if outcome.verdict is Verdict.GONE:
             return False
-        if outcome.verdict is Verdict.DESTINATION and delivery.style == "card":
+        if outcome.verdict is Verdict.DESTINATION and delivery.style != REFRESH:
             return False  # the channel is gone; by its name there may be another
         if outcome.verdict is not Verdict.MESSAGE:
             raise Failed(outcome)
+        if delivery.former:
+            self.card = replace(card, closed=True)  # its host is told in the thread, and once
         self._stale = f"the card could not be brought up to date: {problem(outcome)}"
         log.warning("card.stale", delivery=delivery.id, booking=delivery.booking_id, error=outcome.error)
         return True

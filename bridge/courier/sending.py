@@ -29,6 +29,7 @@ _OURS: Final = {WAITED, FAILED}
 """Errors that say nothing about Slack, and so nothing about gates."""
 
 _UNCOUNTED: Final = {Verdict.LIMITED, Verdict.TOKEN}
+_BACK: Final = "superseded: the booking is theirs again"
 _ERASED: Final = "the event's body was erased after the retention"
 
 
@@ -127,8 +128,11 @@ class _Sending:
         if delivery.destination.startswith(WEBHOOK):
             await self._calls.post_webhook(delivery.destination.removeprefix(WEBHOOK), self._showing.post())
             return "sent", ""
+        if delivery.former and self._showing.is_theirs:
+            return "skipped", _BACK
         if delivery.style == "post":
             await self._cards.refresh()  # what rules posted there as a card stays true beside it
+            self._calls.plain, self._calls.refusal = delivery.plain, ""  # which may have been the card's
             self._cards.place = await self._calls.post("post", self._showing.post(), self._showing.directory)
             return "sent", ""
         return await (self._cards.refresh() if delivery.style == REFRESH else self._cards.deliver())

@@ -13,7 +13,6 @@ from bridge.core.messages.messages import Rendered, render, render_reply
 from bridge.core.messages.scenes import Scene
 from bridge.courier.addresses import Addresses
 from bridge.store.delivery import Delivery
-from bridge.store.gate_policy import REFRESH
 
 _REPAIRED: Final = "found while catching up"
 _LATE: Final = "arrived late: the booking has changed since"
@@ -29,8 +28,6 @@ class Showing:
         self._event = event
         self._knowledge = knowledge
         self._mentions: Mapping[str, str] = {}
-        is_quiet = delivery.style == REFRESH and delivery.card is not None
-        self._rule = delivery.card.rule if is_quiet and delivery.card else delivery.rule
         self.directory = knowledge.directory
         self.failures: list[str] = []
 
@@ -52,11 +49,13 @@ class Showing:
 
     def card(self, message: str | None, mention: str) -> Rendered:
         """The booking's present state, and the event that made it; a former host's says farewell."""
-        present = self._delivery.present
-        if present is None or self._delivery.former:
-            return self._message(self._own(), message, mention)
-        event = present.event
-        return self._message(self._scene(event, event.booking, present.previous), message, mention)
+        present, card = self._delivery.present, self._delivery.card
+        scene = self._own()
+        if present and not self._delivery.former:
+            scene = self._scene(present.event, present.event.booking, present.previous)
+        if card and self._delivery.style != "card":  # whose rule it is not
+            scene = replace(scene, rule=card.rule)
+        return self._message(scene, message, mention)
 
     def reply(self) -> Rendered:
         """What this event changed."""
@@ -99,7 +98,7 @@ class Showing:
             event=event,
             booking=booking,
             previous=previous,
-            rule=self._rule,
+            rule=self._delivery.rule,
             type=self._knowledge.types.get(booking.type_id),
             directory=self.directory,
             former=self._delivery.former,

@@ -64,13 +64,10 @@ def _needs_edit() -> ColumnElement[bool]:
     present = select(booking_states.c.position).where(booking_states.c.booking_id == cards.c.booking_id)
     wanted = func.coalesce(present.correlate(cards).scalar_subquery(), deliveries.c.position)
     stale = or_(cards.c.shown < wanted, cards.c.closed != deliveries.c.former)
-    return and_(
-        deliveries.c.style != literal_column("'post'"),
-        exists().where(
-            cards.c.booking_id == deliveries.c.booking_id,
-            cards.c.destination == deliveries.c.destination,
-            stale,
-        ),
+    return exists().where(
+        cards.c.booking_id == deliveries.c.booking_id,
+        cards.c.destination == deliveries.c.destination,
+        stale,
     )
 
 

@@ -28,6 +28,9 @@ LEASE: Final = timedelta(seconds=12)
 SHARE: Final = 8
 """Deliveries to one destination that a process sends at a time: a slow one must not hold up the others."""
 
+_MANY: Final = 20
+"""Probes in a row that failed: fewer than the schedule makes in `PATIENCE`."""
+
 _NONE: Final[Mapping[str, int]] = {}
 
 
@@ -231,9 +234,13 @@ class Deliveries:
 
 
 def _give_up(connection: Connection, gate: Gate, now: datetime) -> GivenUp | None:
-    """What waited for a destination as long as it is tried is dead together: one probe speaks for all."""
+    """What waited for a destination as long as it is tried is dead together: one probe speaks for all.
+
+    While the token was refused, or nothing ran, nothing was tried.
+    """
     long_ago = now - PATIENCE
-    if gate.key in {TOKEN, WORKSPACE, EDITS} or gate.since is None or gate.since > long_ago:
+    is_long = gate.since is not None and gate.since <= long_ago and gate.failures >= _MANY
+    if gate.key in {TOKEN, WORKSPACE, EDITS} or not is_long:
         return None
     old = (waiting(deliveries), deliveries.c.destination == gate.key, deliveries.c.created_at <= long_ago)
     problem = f"tried for 24 hours; {gate.reason}"

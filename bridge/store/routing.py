@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from typing import Any, Final, TypeVar
@@ -53,7 +53,7 @@ _CARDED: Final = union_all(
     ).where(
         among(deliveries.c.booking_id),
         deliveries.c.state.in_([literal_column("'waiting'"), literal_column("'sending'")]),
-        or_(deliveries.c.style == "card", deliveries.c.former),
+        or_(deliveries.c.style != "post", deliveries.c.former),
     ),
 ).order_by("place")
 """What is last of a destination is what becomes of its card."""
@@ -153,8 +153,12 @@ class RoutingTransaction:
         """
         found: dict[str, dict[str, Match]] = {}
         for row in self._connection.execute(_CARDED, {IDS: list(booking_ids)}):
+            known = found.setdefault(row.booking_id, {})
             card = Match(row.rule, row.destination, row.message, former=row.former)
-            found.setdefault(row.booking_id, {})[row.destination] = card
+            if row.rule:
+                known[row.destination] = card
+            elif row.destination in known:  # it is about to be brought up to date, and open again
+                known[row.destination] = replace(known[row.destination], former=False)
         return found
 
     def keep_rules(self, rules: Rules, now: datetime) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bridge.sandbox.faults import Drop, Refuse, Status
+from bridge.sandbox.faults import Drop, Latency, Refuse, Status
 from bridge.store.events import Events
 from bridge.store.history import History
 from tests.service.bridge import Bridge, eventually, running
@@ -57,6 +57,69 @@ async def test_a_card_stays_true_beside_a_message_in_the_same_place(
         assert "Cancelled" in card.text
         assert "Cancelled" in alone.text
         assert bridge.replies("#sales") == []
+
+
+@pytest.mark.parametrize("error", ["channel_not_found", "is_archived", "invalid_blocks"])
+async def test_a_card_that_cannot_be_edited_keeps_no_message_back(tmp_path: Path, error: str) -> None:
+    """Nor is what is posted beside it made plain by what is wrong with the card."""
+    rules = (
+        '  - {name: off, when: {event: cancelled}, post: {to: "#sales", style: post}, stop: true}\n'
+        '  - {name: all, post: {to: "#sales"}}\n'
+    )
+    async with told(tmp_path, rules) as bridge:
+        await happen(bridge, "created", 0, "ana")
+        bridge.slack.fail_next("chat.update", Refuse(error))
+        await happen(bridge, "cancelled", 1, "ana", status="CANCELLED")
+        _, alone = bridge.posted("#sales")
+        assert "Cancelled" in alone.text
+        assert alone.blocks
+
+
+async def test_a_farewell_is_said_once_though_the_card_cannot_show_it(tmp_path: Path) -> None:
+    """Who lost the booking hears nothing of what becomes of it."""
+    async with told(tmp_path, CARDS) as bridge:
+        await happen(bridge, "created", 0, "ana")
+        (card,) = bridge.posted(ANA)
+        bridge.slack.fail_next(
+            "chat.update", Refuse("msg_too_long"), times=None, match=lambda call: call["ts"] == card.ts
+        )
+        await happen(bridge, "reassigned", 1, "ben")
+        for second in (2, 3):
+            await happen(bridge, "rescheduled", second, "ben", start=f"2026-12-1{second}T16:00:00Z", end=None)
+        assert len(bridge.replies(ANA)) == 1
+
+
+async def test_a_dead_farewell_harms_nobody_who_has_the_booking_back(tmp_path: Path) -> None:
+    rules = (
+        '  - {name: moved, when: {event: reassigned}, post: {to: "@host", style: post}, stop: true}\n' + CARDS
+    )
+    async with told(tmp_path, rules) as bridge:
+        await happen(bridge, "created", 0, "ana")
+        (card,) = bridge.posted(ANA)
+        places = {card.channel_id, "U0ANA"}
+        for method in ("chat.update", "chat.postMessage"):
+            refusal = Refuse("messages_tab_disabled")
+            bridge.slack.fail_next(method, refusal, match=lambda call: call["channel"] in places)
+        await happen(bridge, "reassigned", 1, "ben")
+        await happen(bridge, "reassigned", 2, "ana")
+        await History(bridge.service.database).retry([], bridge.service.clock())
+        await bridge.settled()
+        assert all("No longer yours" not in message.text for message in bridge.slack.messages(ANA))
+
+
+async def test_a_card_that_is_about_to_open_again_is_closed_again(tmp_path: Path) -> None:
+    """The booking went there, back and there again while Slack was slow, and no rule tells hosts any more."""
+    async with told(tmp_path, CARDS) as bridge:
+        await happen(bridge, "created", 0, "ana")
+        bridge.rules.write_text(PEOPLE + '  - {name: all, post: {to: "#sales"}}\n', encoding="utf-8")
+        await eventually(lambda: bridge.service.rulebook.rules.rules[0].name == "all")
+        await happen(bridge, "reassigned", 1, "ben")
+        bridge.slack.fail_next("chat.update", Latency(1.0), times=2)
+        await bridge.send("reassigned", 2, hosts=[{"userId": "ana"}])
+        await eventually(lambda: [call.method for call in bridge.slack.calls].count("chat.update") >= 2)
+        await happen(bridge, "reassigned", 3, "ben")
+        (ana,) = bridge.posted(ANA)
+        assert "No longer yours" in ana.text
 
 
 async def test_a_farewell_by_itself_ends_the_card_of_who_lost_the_booking(tmp_path: Path) -> None:

@@ -227,6 +227,20 @@ async def test_an_outage_of_a_day_ends_all_that_waited_as_long(line: Line) -> No
     assert problem.startswith("tried for 24 hours; service_unavailable")
 
 
+async def test_a_day_in_which_nothing_was_tried_ends_nothing(line: Line) -> None:
+    """The token was refused, or nothing ran: the queue is kept."""
+    for number in range(5):
+        await line.receive("created", 0, id=f"b{number}")
+    await line.route()
+    for pause in (timedelta(hours=30), timedelta()):
+        (probe, *others) = await line.take()
+        assert len(others) == (4 if pause else 0)
+        waits = [replace(settled(one, "waiting", BLOCKED), next_at=line.now) for one in (probe, *others)]
+        assert (await line.deliveries.settle(waits, "me", line.now)).given_up == ()
+        line.now += pause
+    assert {one.state for one in await History(line.database).deliveries()} == {"waiting"}
+
+
 async def test_a_refused_token_opens_by_one_delivery_after_slack_said_yes(line: Line) -> None:
     for number in range(3):
         await line.receive("created", 0, id=f"b{number}")
