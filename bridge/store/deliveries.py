@@ -10,12 +10,12 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, and_, bindparam, delete, func, insert, literal_column, select, update
 
-from bridge.core.retry import PATIENCE
 from bridge.database import Database
 from bridge.store.claims import CANDIDATES, CLAIMED, LEFT, active, delivery, waiting
-from bridge.store.delivery import Attempt, Card, Claimed, Delivery, GivenUp, Settled, Settlement
-from bridge.store.gate_policy import EDITS, TOKEN, WORKSPACE, CallResult, Candidate, Claimant, Gate
+from bridge.store.delivery import Attempt, Card, Claimed, Delivery, Settled, Settlement
+from bridge.store.gate_policy import CallResult, Candidate, Claimant
 from bridge.store.gates import Gates
+from bridge.store.giving_up import give_up
 from bridge.store.people import SlackNames
 from bridge.store.routing import TOPIC
 from bridge.store.statements import IDS, among, upsert
@@ -27,9 +27,6 @@ LEASE: Final = timedelta(seconds=12)
 
 SHARE: Final = 8
 """Deliveries to one destination that a process sends at a time: a slow one must not hold up the others."""
-
-_MANY: Final = 20
-"""Probes in a row that failed: fewer than the schedule makes in `PATIENCE`."""
 
 _NONE: Final[Mapping[str, int]] = {}
 
@@ -157,7 +154,7 @@ class Deliveries:
             connection.execute(_ATTEMPTS, calls)
         jitter = random.random()  # noqa: S311 - spreads retries
         shut = self.gates.record(connection, heard, now, jitter) if heard else []
-        given_up = [each for gate in shut if (each := _give_up(connection, gate, now))]
+        given_up = [each for gate in shut if (each := give_up(connection, gate, now))]
         ours = {item.delivery.seq for item in held}
         lost = tuple(item for item in settlements if item.delivery.seq not in ours)
         return Settled(tuple(held), lost, tuple(shut), tuple(given_up))
@@ -231,22 +228,6 @@ class Deliveries:
                 return 0
         async with self._database.write() as connection:
             return (await connection.execute(update(deliveries).where(late).values(next_at=now))).rowcount
-
-
-def _give_up(connection: Connection, gate: Gate, now: datetime) -> GivenUp | None:
-    """What waited for a destination as long as it is tried is dead together: one probe speaks for all.
-
-    While the token was refused, or nothing ran, nothing was tried.
-    """
-    long_ago = now - PATIENCE
-    is_long = gate.since is not None and gate.since <= long_ago and gate.failures >= _MANY
-    if gate.key in {TOKEN, WORKSPACE, EDITS} or not is_long:
-        return None
-    old = (waiting(deliveries), deliveries.c.destination == gate.key, deliveries.c.created_at <= long_ago)
-    problem = f"tried for 24 hours; {gate.reason}"
-    dead = {"state": "dead", "error": "given_up", "problem": problem, "done_at": now}
-    count = connection.execute(update(deliveries).where(*old).values(dead)).rowcount
-    return GivenUp(gate.key, problem, count) if count else None
 
 
 _CHOSEN: Final = CLAIMED.where(among(deliveries.c.seq))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, bindparam, literal_column, or_, select, union_all, update
+from sqlalchemy import Connection, bindparam, literal_column, select, update
 
 from bridge.core.bookings import Booking, Event
 from bridge.core.identity import Name, Register
@@ -19,10 +19,11 @@ from bridge.core.routing import Match
 from bridge.core.rules.rules import Rules
 from bridge.database import Database
 from bridge.store import identities
+from bridge.store.carded import carded
 from bridge.store.events import StoredEvent
 from bridge.store.gate_policy import REFRESH
 from bridge.store.statements import IDS, among, insert_into, upsert
-from bridge.tables.delivery import booking_states, cards, deliveries, events, rules_files
+from bridge.tables.delivery import booking_states, deliveries, events, rules_files
 
 T = TypeVar("T")
 
@@ -41,22 +42,6 @@ _RECEIVED: Final = (
     .limit(bindparam("most"))
 )
 _STATES: Final = select(booking_states).where(among(booking_states.c.booking_id))
-_CARD: Final = ("booking_id", "destination", "rule", "message")
-_CARDED: Final = union_all(
-    select(
-        *(cards.c[name] for name in _CARD),
-        cards.c.closed.label("former"),
-        literal_column("''").label("place"),
-    ).where(among(cards.c.booking_id)),
-    select(
-        *(deliveries.c[name] for name in _CARD), deliveries.c.former, deliveries.c.position.label("place")
-    ).where(
-        among(deliveries.c.booking_id),
-        deliveries.c.state.in_([literal_column("'waiting'"), literal_column("'sending'")]),
-        or_(deliveries.c.style != "post", deliveries.c.former),
-    ),
-).order_by("place")
-"""What is last of a destination is what becomes of its card."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,19 +132,8 @@ class RoutingTransaction:
         return known, {row.booking_id: row.position for row in rows}
 
     def carded(self, booking_ids: Collection[str]) -> dict[str, dict[str, Match]]:
-        """The cards that these bookings have or are about to have: by destination what made them.
-
-        Those whose host lost the booking, or is about to hear so, are `former`.
-        """
-        found: dict[str, dict[str, Match]] = {}
-        for row in self._connection.execute(_CARDED, {IDS: list(booking_ids)}):
-            known = found.setdefault(row.booking_id, {})
-            card = Match(row.rule, row.destination, row.message, former=row.former)
-            if row.rule:
-                known[row.destination] = card
-            elif row.destination in known:  # it is about to be brought up to date, and open again
-                known[row.destination] = replace(known[row.destination], former=False)
-        return found
+        """As `carded.carded`, within this transaction."""
+        return carded(self._connection, booking_ids)
 
     def keep_rules(self, rules: Rules, now: datetime) -> None:
         """Keep the rules file that events are routed by, so that it can be said later why."""

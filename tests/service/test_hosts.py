@@ -42,6 +42,14 @@ async def happen(bridge: Bridge, event: str, seconds: float, *hosts: str, **data
     await bridge.settled()
 
 
+def refuse_ana(bridge: Bridge, conversation: str) -> None:
+    """Once she can neither be written to nor her card be edited."""
+    places = {conversation, "U0ANA"}
+    for method in ("chat.update", "chat.postMessage"):
+        refusal = Refuse("messages_tab_disabled")
+        bridge.slack.fail_next(method, refusal, match=lambda call: call["channel"] in places)
+
+
 async def test_a_card_stays_true_beside_a_message_in_the_same_place(
     database_url: str, tmp_path: Path
 ) -> None:
@@ -96,10 +104,7 @@ async def test_a_dead_farewell_harms_nobody_who_has_the_booking_back(tmp_path: P
     async with told(tmp_path, rules) as bridge:
         await happen(bridge, "created", 0, "ana")
         (card,) = bridge.posted(ANA)
-        places = {card.channel_id, "U0ANA"}
-        for method in ("chat.update", "chat.postMessage"):
-            refusal = Refuse("messages_tab_disabled")
-            bridge.slack.fail_next(method, refusal, match=lambda call: call["channel"] in places)
+        refuse_ana(bridge, card.channel_id)
         await happen(bridge, "reassigned", 1, "ben")
         await happen(bridge, "reassigned", 2, "ana")
         await History(bridge.service.database).retry([], bridge.service.clock())
@@ -157,10 +162,7 @@ async def test_a_farewell_that_could_not_be_said_is_said_with_the_next_event(tmp
     async with told(tmp_path, CARDS) as bridge:
         await happen(bridge, "created", 0, "ana")
         (before,) = bridge.posted(ANA)
-        places = {before.channel_id, "U0ANA"}
-        for method in ("chat.update", "chat.postMessage"):
-            refusal = Refuse("messages_tab_disabled")
-            bridge.slack.fail_next(method, refusal, match=lambda call: call["channel"] in places)
+        refuse_ana(bridge, before.channel_id)
         await happen(bridge, "reassigned", 1, "ben")
         assert "No longer yours" not in bridge.posted(ANA)[0].text
         await happen(bridge, "rescheduled", 2, "ben", **MOVED)

@@ -10,6 +10,7 @@ from sqlalchemy import update
 
 from bridge.core.pacing import Pace, channel_pace
 from bridge.core.retry import SCHEDULE, Outcome, Verdict
+from bridge.courier.watch import _HEARTBEAT
 from bridge.store.deliveries import LEASE, SHARE
 from bridge.store.delivery import Card, Delivery, Settlement
 from bridge.store.gate_policy import TOKEN, WORKSPACE, Claimant
@@ -291,7 +292,7 @@ async def test_a_claim_that_is_renewed_is_not_taken_over(line: Line) -> None:
         line.now += LEASE * 0.8
         assert await line.deliveries.renew([claimed.seq], "slow", line.now) == {claimed.seq}
         assert await line.deliveries.recover(line.now) == 0
-    assert timedelta(seconds=14) >= LEASE  # with a heartbeat of two seconds it is taken over within 15
+    assert LEASE + timedelta(seconds=_HEARTBEAT) < timedelta(seconds=15)  # within which it is taken over
 
 
 async def test_what_this_process_works_on_is_not_taken_from_it(line: Line) -> None:
